@@ -6,6 +6,7 @@
 
 #include "cli/environment.hpp"
 #include "cli/format/ending.hpp"
+#include "cli/format/process_text.hpp"
 #include "common/base/text.hpp"
 
 namespace persistproc::cli {
@@ -54,6 +55,12 @@ std::string ignored_text(const ops::StartResponse& joined, const StartArguments&
     const std::string separator = settings.empty() || variables.empty() ? "" : ", ";
     const std::string environment = variables.empty() ? "" : fmt::format("environment ({})", variables);
     return fmt::format("joined as it is, without {}{}{}; --fresh replaces it", settings, separator, environment);
+}
+
+std::string lacking_text(const ops::StartResponse& begun) {
+    if (begun.lacking.empty() || !begun.project) return {};
+    return fmt::format("{} begins without {}, which it needs; {} begins them in order", format::name_text(begun),
+                       fmt::join(begun.lacking, ", "), format::up_line(*begun.project));
 }
 
 }  // namespace persistproc::cli

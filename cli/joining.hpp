@@ -9,4 +9,7 @@ namespace persistproc::cli {
 /// values. Empty: nothing.
 std::string ignored_text(const ops::StartResponse& joined, const StartArguments& asked);
 
+/// What one of a project that was begun alone lacks, and what begins it in order. Empty: nothing.
+std::string lacking_text(const ops::StartResponse& begun);
+
 }  // namespace persistproc::cli

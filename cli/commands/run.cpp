@@ -52,6 +52,7 @@ void tell_beginning(const Console& console, const ops::StartResponse& started, c
     if (domain::is_live(started)) text += "; " + on_ctrl_c(options.on_exit, !started.created);
     console.note(text);
     if (const std::string ignored = ignored_text(started, options.start); !ignored.empty()) console.note(ignored);
+    if (const std::string lacking = lacking_text(started); !lacking.empty()) console.note(lacking);
     if (has_input()) console.note(no_input);
 }
 

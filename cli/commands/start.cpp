@@ -202,6 +202,7 @@ Task<ViewResult> start_one(Context context, DaemonClient& client, std::string id
         starts.running.insert(started->id);
         co_return std::move(*started);
     }
+    if (const std::string lacking = lacking_text(*started); !lacking.empty()) context.console.note(lacking);
     ProcessView begun = std::move(*started);
     co_return co_await watch_one(context, client, std::move(begun), starts.beginnings);
 }
@@ -354,6 +355,7 @@ Task<int> start(Context context, BackgroundArguments options) {
     if (options.misplaced && options.misplaced->is_peculiar) context.console.note(std::exchange(hint, {}));
     const std::string ignored = ignored_text(started->response, options);
     if (!ignored.empty()) context.console.note(ignored);
+    if (const std::string lacking = lacking_text(started->response); !lacking.empty()) context.console.note(lacking);
     if (options.ready.wait) {
         tell_leftovers_ended(context.console, started->response);
         const bool created = started->response.created;

@@ -187,6 +187,15 @@ private:
     std::string out_;
 };
 
+}  // namespace
+
+std::string up_line(const domain::ProjectPlace& place) {
+    return fmt::format("persistproc up -C {} {}", base::shell_quote(place.file.substr(0, place.file.rfind('/'))),
+                       base::shell_quote(place.process));
+}
+
+namespace {
+
 /// "on-failure; gives up after 8 runs in a row shorter than 10s".
 std::string policy_text(const ops::ProcessDetails& process) {
     if (!process.restart_policy) return "";
@@ -212,11 +221,8 @@ std::string advice_for(const ProcessView& view) {
     if (!ended_badly(view)) return "";
     if (!domain::is_command_known(view.command)) return fmt::format("persistproc rm {} forgets it", target);
     // A start of it alone would not wait for what it needs.
-    if (view.project && domain::has_cause(view, CauseCode::dependency)) {
-        const std::string folder = view.project->file.substr(0, view.project->file.rfind('/'));
-        return fmt::format("persistproc up -C {} {} begins it once what it needs is there", base::shell_quote(folder),
-                           base::shell_quote(view.project->process));
-    }
+    if (view.project && domain::has_cause(view, CauseCode::dependency))
+        return up_line(*view.project) + " begins it once what it needs is there";
     return fmt::format("persistproc start {} runs it again", target);
 }
 

@@ -36,6 +36,9 @@ bool ended_badly(const ProcessView& view);
 /// What a person types for it: its label where that is one short word of ASCII, else its id.
 std::string target_word(const ProcessView& view);
 
+/// What a person types to bring it up with what it needs: "persistproc up -C /srv/shop api".
+std::string up_line(const domain::ProjectPlace& place);
+
 /// "2h 5m", of a time in the past.
 std::string age_text(WallTime since, WallTime now);
 /// "140 ms", "6.4 s", "2h 5m"; never negative.

@@ -103,6 +103,8 @@ struct StartResponse : domain::ProcessView {
     // Of one that was running already, or waited to run again: what was asked for and does not apply to it.
     std::vector<std::string> ignored_variables;  // names
     std::vector<std::string> ignored_settings;   // fields of the definition
+    // Of a project's, which is begun alone: others of it that it needs, and that are not as it needs them.
+    std::vector<std::string> lacking;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
@@ -113,6 +115,7 @@ struct StartResponse : domain::ProcessView {
         each(schema::field("old_pid", &R::old_pid).left_out_if_absent());
         each(schema::field("ignored_variables", &R::ignored_variables).absent_if_empty().left_out_if_absent());
         each(schema::field("ignored_settings", &R::ignored_settings).absent_if_empty().left_out_if_absent());
+        each(schema::field("lacking", &R::lacking).absent_if_empty().left_out_if_absent());
     }
 };
 

@@ -34,6 +34,11 @@ Plans::Plans(run::RunWorld& world, Store& store, ProcessTable& table, Events& ev
         const auto project = membership ? find(membership->file) : nullptr;
         return project ? project->plan.missing(membership->process) : std::vector<std::string>();
     };
+    driver_.lacks = [this](const Process& process) {
+        const auto& membership = process.record.definition.membership;
+        const auto project = membership ? find(membership->file) : nullptr;
+        return project ? project->plan.lacking(membership->process) : std::vector<std::string>();
+    };
     driver_.obstacle = [this](const Process& process) -> std::optional<std::string> {
         const auto& membership = process.record.definition.membership;
         const auto project = membership ? find(membership->file) : nullptr;

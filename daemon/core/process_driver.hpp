@@ -68,6 +68,9 @@ public:
     std::function<bool(const Process&)> may_run_again;
     /// What a process waits for in its project before it is begun. Empty, or none: it does not wait.
     std::function<std::vector<std::string>(const Process&)> waits_for;
+    /// What it needs in its project and has not now, whether it waits for that or is begun without. Empty, or none: it
+    /// lacks nothing.
+    std::function<std::vector<std::string>(const Process&)> lacks;
     /// What a process needs in its project and cannot have, "db of its project, which exited with code 3". Empty, or
     /// nothing: it may be begun.
     std::function<std::optional<std::string>(const Process&)> obstacle;

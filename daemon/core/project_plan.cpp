@@ -307,6 +307,15 @@ std::vector<std::string> ProjectPlan::missing(const std::string& process) const 
     return out;
 }
 
+std::vector<std::string> ProjectPlan::lacking(const std::string& process) const {
+    std::vector<std::string> out;
+    const auto found = items_.find(process);
+    if (found == items_.end()) return out;
+    for (const Dependency& edge : found->second.process.depends_on)
+        if (edge.required && (is_left_out(edge) || judge(edge) != Edge::holds)) out.push_back(edge.process);
+    return out;
+}
+
 std::optional<std::string> ProjectPlan::obstacle(const std::string& process) const {
     const auto found = items_.find(process);
     if (found == items_.end()) return std::nullopt;

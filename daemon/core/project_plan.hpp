@@ -104,6 +104,8 @@ public:
     bool may_restart(const std::string& process) const;
     /// What a process waits for: names of others, in order.
     std::vector<std::string> missing(const std::string& process) const;
+    /// What it cannot do without and has not now, wanted or not: names of others, in order.
+    std::vector<std::string> lacking(const std::string& process) const;
     /// What it needs and cannot have any more: the first such process. Nothing: it may be begun.
     std::optional<std::string> obstacle(const std::string& process) const;
     /// Nothing is on its way: all are up, idle or failed.

@@ -21,6 +21,13 @@ std::string ignored_text(const ops::StartResponse& joined) {
     return fmt::format("; not applied to it: {} (if_running=restart does it)", fmt::join(ignored, ", "));
 }
 
+/// Of one that was begun alone.
+std::string lacking_text(const ops::StartResponse& begun) {
+    if (begun.lacking.empty()) return {};
+    return fmt::format("; begun without {} of its project, which it needs: run_project up begins them in order",
+                       fmt::join(begun.lacking, ", "));
+}
+
 Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallContext context) {
     if (auto inherited = bridge_environment(context)) request.base_environment = std::move(*inherited);
     auto wait = std::exchange(request.wait, std::nullopt);
@@ -41,7 +48,7 @@ Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallConte
     std::string text = !started->created ? "Already running: " + line_of(*started, core.clock.wall())
                        : old             ? fmt::format("Restarted {} (was {})", short_line_of(*started), *old)
                                          : "Started " + short_line_of(*started);
-    text += fmt::format("; cursor {}{}", started->cursor, ignored_text(*started));
+    text += fmt::format("; cursor {}{}{}", started->cursor, ignored_text(*started), lacking_text(*started));
     auto answer = structured(*started, std::move(text));
     if (!wait) co_return answer;
     co_return co_await then_wait(core, std::move(answer), std::move(started->id), std::move(started->run),

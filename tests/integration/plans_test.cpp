@@ -382,7 +382,11 @@ TEST_CASE("given who waits, when somebody begins it before its turn, then its pr
     up(daemon, std::move(order));
     await_run(daemon, run(2, 1));
     const Json as_it_is{{"process", "shop/api"}, {"command", Json::array({"run-api"})}, {"working_directory", "/"}};
-    CHECK(error_code(daemon.call("start_process", as_it_is)).empty());
+    const Json begun = daemon.call("start_process", as_it_is);
+    CHECK(error_code(begun).empty());
+    CHECK(begun["structuredContent"]["lacking"] == Json::array({"migrate"}));
+    const std::string said = begun["content"][0]["text"];
+    CHECK(said.find("begun without migrate of its project") != std::string::npos);
     await_run(daemon, run(4, 1));
     // Its turn comes, and has been taken.
     daemon.shims.find(run(2, 1))->end(0);

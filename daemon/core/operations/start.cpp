@@ -240,6 +240,8 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
                                                    bool is_as_defined) {
     const std::uint64_t stops = process->stops;
     const std::uint32_t last = process->life.last_run();
+    std::vector<std::string> lacking;
+    if (!beginning->is_planned && driver_.lacks) lacking = driver_.lacks(*process);
     auto left = co_await left_running(process);
     if (auto wanted = still_wanted(*process, stops, "started"); !wanted) co_return wanted.error();
     const bool replaces = process->is<Running>();
@@ -314,6 +316,7 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
     static_cast<ProcessView&>(made) = std::move(shown);
     tell_ended(made, std::move(left));
     made.created = true;
+    made.lacking = std::move(lacking);
     if (replaced_pid > 0) made.old_pid = replaced_pid;
     co_return made;
 }

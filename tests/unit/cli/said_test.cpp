@@ -135,4 +135,16 @@ TEST_CASE("what does not apply to one that is joined is named as it was typed") 
     CHECK(ignored_text(joined, asked) == "joined as it is, without --restart, --grace; --fresh replaces it");
 }
 
+TEST_CASE("what a process of a project lacks is said with what begins it in order") {
+    ops::StartResponse begun;
+    begun.id = "p3";
+    begun.label = "shop/api";
+    begun.project = domain::ProjectPlace{"shop", "/srv/my shop/persistproc.toml", "api"};
+    CHECK(lacking_text(begun).empty());
+    begun.lacking = {"db", "migrate"};
+    CHECK(lacking_text(begun) ==
+          "p3 (shop/api) begins without db, migrate, which it needs; persistproc up -C '/srv/my shop' api begins them "
+          "in order");
+}
+
 }  // namespace said_test

@@ -100,6 +100,23 @@ TEST_CASE("given a stop that came to nothing, when it goes down again, then it i
     CHECK(text(plan.down({"web", "api"})) == "stop api");
 }
 
+TEST_CASE("given whom others need, when it is not as they need it, then they lack it, wanted or not") {
+    ProjectPlan plan = shop();
+    using Names = std::vector<std::string>;
+    CHECK(plan.lacking("api") == Names{"db", "migrate"});
+    CHECK(plan.lacking("db").empty());
+    CHECK(plan.lacking("none").empty());
+    plan.up({"db", "migrate"});
+    plan.learn("db", ready(1));
+    CHECK(plan.lacking("api") == Names{"migrate"});
+    plan.learn("migrate", started(1));
+    plan.learn("migrate", ended(1, true));
+    CHECK(plan.lacking("api").empty());
+    plan.down({"db", "migrate"});
+    plan.learn("db", ended(1, false));
+    CHECK(plan.lacking("api") == Names{"db", "migrate"});
+}
+
 TEST_CASE("given a dependency that fails twice and then is ready, when others wait for it, then they wait, and start") {
     ProjectPlan plan = shop();
     plan.up({"db", "migrate"});
