@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "common/base/text.hpp"
 #include "common/project/project.hpp"
@@ -78,6 +79,14 @@ bool names_own_port(std::string_view command) {
 }
 
 }  // namespace
+
+std::optional<int> port_in(std::string_view variable) noexcept {
+    const char* const end = variable.data() + variable.size();
+    int number = 0;
+    const auto read = std::from_chars(variable.data(), end, number);
+    const bool is_port = read.ec == std::errc{} && read.ptr == end && number > 0 && number < 65536;
+    return is_port ? std::optional(number) : std::nullopt;
+}
 
 std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, std::optional<int> base_port,
                                   Problems& problems) {

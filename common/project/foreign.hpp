@@ -24,6 +24,8 @@ extern const std::vector<std::string_view> known_files;
 /// `base_port`, each further one's 100 more; nothing: 5000 and so on, or what is free next.
 std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, std::optional<int> base_port,
                                   Problems& problems);
+/// What PORT says as its tools read it; nothing: no port. Pure.
+std::optional<int> port_in(std::string_view variable) noexcept;
 /// `configurations` of .claude/launch.json, which lies one directory below the project's.
 std::optional<Node> read_launch_json(std::string_view text, std::uint32_t file, Problems& problems);
 /// `scripts` of package.json, run by `runner` (npm, pnpm, yarn, bun): names to be started, none by itself. Those that

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <set>
 
@@ -105,12 +104,7 @@ private:
             const auto port = variables ? variables->find("PORT") : domain::Environment::const_iterator{};
             if (variables && port != variables->end()) text = port->second;
         }
-        int number = 0;
-        if (!text) return std::nullopt;
-        const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), number);
-        const bool is_port =
-            failed == std::errc{} && end == text->data() + text->size() && number > 0 && number < 65536;
-        return is_port ? std::optional(number) : std::nullopt;
+        return text ? port_in(*text) : std::nullopt;
     }
 
     void check_keys(Node& root, bool is_included) {

@@ -103,11 +103,14 @@ private:
             if (is_abandoned()) return Error{ErrorCode::unavailable, path};
             return read_believed(path, repository_, main_copy_);
         };
-        lookups.variable = [this](const std::string& name) {
+        const bool is_procfile = project::kind_of(out_->file) == project::FileKind::procfile;
+        if (is_procfile) out_->base_port = base_port();
+        lookups.variable = [this, is_procfile](const std::string& name) -> std::optional<std::string> {
+            if (is_procfile && name == "PORT")
+                return out_->base_port ? std::optional(std::to_string(*out_->base_port)) : std::nullopt;
             names_variables_ = true;
             return variable_(name);
         };
-        const bool is_procfile = project::kind_of(out_->file) == project::FileKind::procfile;
         lookups.port = [&choice, is_procfile](const std::string& process, const project::PortWish& wish) {
             return is_procfile ? choice.number_in_block(process, wish) : choice.number(process, wish);
         };
@@ -116,6 +119,14 @@ private:
         out_->loaded = project::load(out_->file, lookups);
         out_->ports = choice.chosen();
         out_->gone = choice.gone();
+    }
+
+    /// PORT of whoever has brought an environment with it; what the daemon has is an accident of who began it, and
+    /// moves nobody's ports.
+    std::optional<int> base_port() const {
+        const auto own = query_.environment ? variable_("PORT") : std::nullopt;
+        const auto number = own ? project::port_in(*own) : std::nullopt;
+        return number ? number : book_.base_port(out_->file);
     }
 
     std::string root() const { return project_directory(out_->file); }
@@ -204,7 +215,8 @@ private:
     }
 
     /// Of the files that were read, as if the working copy lay at `top`. What the project comes to there is asked of
-    /// the same bytes and the same values of variables that they name, and with numbers of ports that no book has.
+    /// the same bytes and the same values of variables that they name, and with numbers of ports that no book has, nor
+    /// somebody's PORT.
     std::string consent_at(const std::string& top, const config::VariableLookup& variable) {
         project::Loaded at_top;
         for (const auto& each : out_->loaded.files)
@@ -216,7 +228,7 @@ private:
             return Error{ErrorCode::not_found, path};
         };
         lookups.exists = [&](const std::string& path) { return is_there(moved(path, top, repository_)); };
-        lookups.variable = variable;
+        if (project::kind_of(out_->file) != project::FileKind::procfile) lookups.variable = variable;
         lookups.port = [](const std::string&, const project::PortWish& wish) -> Result<int> {
             return std::max(wish.number, 1);
         };

@@ -45,6 +45,18 @@ void PortBook::set(const std::string& file, std::vector<BookedPort> ports) {
         ports_[file] = std::move(ports);
 }
 
+std::optional<int> PortBook::base_port(const std::string& file) const {
+    const auto found = base_ports_.find(file);
+    return found == base_ports_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void PortBook::set_base_port(const std::string& file, std::optional<int> number) {
+    if (number)
+        base_ports_[file] = *number;
+    else
+        base_ports_.erase(file);
+}
+
 std::vector<PortBook::Holder> PortBook::holders(int number, const std::string& but_file) const {
     std::vector<Holder> out;
     const auto files = files_.find(number);

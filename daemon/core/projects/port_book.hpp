@@ -21,6 +21,9 @@ public:
     const std::vector<BookedPort>& find(const std::string& file) const;
     /// Takes the place of whatever was booked for it; empty: nothing is any more.
     void set(const std::string& file, std::vector<BookedPort> ports);
+    /// See ProjectRecord::base_port.
+    std::optional<int> base_port(const std::string& file) const;
+    void set_base_port(const std::string& file, std::optional<int> number);
 
     struct Holder {
         std::string file;
@@ -32,6 +35,7 @@ public:
 private:
     std::map<std::string, std::vector<BookedPort>> ports_;
     std::map<int, std::set<std::string>> files_;  // by number
+    std::map<std::string, int> base_ports_;
 };
 
 /// What a choice asks the world for.

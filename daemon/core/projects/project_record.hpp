@@ -57,17 +57,20 @@ struct Consent {
 struct ProjectRecord {
     std::string file;  // no part of the document
     std::vector<BookedPort> ports;
+    // Of a Procfile: PORT as whoever brought it up had it in the environment.
+    std::optional<std::int64_t> base_port;
     std::optional<Consent> consent;
     schema::Unknown unknown;
 
     /// Nothing is remembered of it: it need not be kept.
-    bool says_nothing() const { return ports.empty() && !consent && unknown.members.empty(); }
+    bool says_nothing() const { return ports.empty() && !base_port && !consent && unknown.members.empty(); }
 
     template <class Each>
     static constexpr void fields(Each&& each) {
         using R = ProjectRecord;
         using schema::field;
         each(field("ports", &R::ports));
+        each(field("base_port", &R::base_port).left_out_if_absent());
         each(field("consent", &R::consent).left_out_if_absent());
     }
 };

@@ -51,6 +51,7 @@ struct LoadedProject {
     };
     std::optional<MainCopy> main_copy;
     std::vector<BookedPort> ports;  // of all its processes; the book may not hold them yet
+    std::optional<int> base_port;   // as the book is to have it
     // Projects whose ports they take: because their directories are gone, or this one has come in their place.
     std::set<std::string> gone;
 

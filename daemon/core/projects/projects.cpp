@@ -87,7 +87,10 @@ std::optional<ProjectRecord> Projects::relearn(const domain::Membership& member)
 
 void Projects::make_book() {
     PortBook book;
-    for (const auto& [file, record] : records_) book.set(file, record.ports);
+    for (const auto& [file, record] : records_) {
+        book.set(file, record.ports);
+        book.set_base_port(file, record.base_port);
+    }
     book_ = std::make_shared<const PortBook>(std::move(book));
 }
 
@@ -114,14 +117,17 @@ Task<Result<LoadedPtr>> Projects::load(ProjectQuery query) {
 }
 
 Task<Result<void>> Projects::book_ports(LoadedPtr loaded) {
-    if (book_->find(loaded->file) == loaded->ports) co_return Result<void>();
+    const bool has_same_base = book_->base_port(loaded->file) == loaded->base_port;
+    if (has_same_base && book_->find(loaded->file) == loaded->ports) co_return Result<void>();
     std::vector<ProjectRecord> changed;
     ProjectRecord own = record_of(loaded->file);
     own.ports = loaded->ports;
+    own.base_port = loaded->base_port;
     changed.push_back(std::move(own));
     for (const auto& file : loaded->gone) {
         ProjectRecord other = record_of(file);
         other.ports.clear();
+        other.base_port.reset();
         changed.push_back(std::move(other));
     }
     std::vector<AuditEntry> unaudited;

@@ -244,6 +244,41 @@ TEST_CASE("a file of variables that everybody may write is not read") {
           std::string::npos);
 }
 
+TEST_CASE("a Procfile's ports follow PORT of who has brought an environment, and stay for all others") {
+    Machine machine;
+    machine.tree.make_repository("old");
+    machine.tree.write("old/Procfile", "web: node server.js\nworker: node work.js\n");
+    machine.environment.emplace_back("PORT=9000");  // the daemon's own
+    const auto load = [&](std::optional<std::vector<std::string>> environment) {
+        const Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>{}; }};
+        auto loaded = load_project({machine.tree.path("old"), {}, std::move(environment)}, machine.book, surroundings);
+        REQUIRE(loaded);
+        REQUIRE((*loaded)->is_good());
+        machine.book.set((*loaded)->file, (*loaded)->ports);
+        machine.book.set_base_port((*loaded)->file, (*loaded)->base_port);
+        return *loaded;
+    };
+    const auto numbers = [](const LoadedPtr& loaded) {
+        std::vector<int> out;
+        for (const auto& each : loaded->ports) out.push_back(each.number);
+        return out;
+    };
+    using Numbers = std::vector<int>;
+    const auto first = load(std::nullopt);
+    CHECK(numbers(first) == Numbers{5000, 5100});
+    const auto typed = load({{"PORT=3000"}});
+    CHECK(numbers(typed) == Numbers{3000, 3100});
+    CHECK(typed->consent == first->consent);
+    // An agent's load, and another terminal.
+    const auto agents = load(std::nullopt);
+    CHECK(numbers(agents) == Numbers{3000, 3100});
+    CHECK(agents->digests == typed->digests);
+    CHECK(numbers(load({{"PORT=none"}})) == Numbers{3000, 3100});
+    CHECK(numbers(load({{"PORT=4000"}})) == Numbers{4000, 4100});
+    machine.tree.write("old/.env", "PORT=7000\n");
+    CHECK(numbers(load({{"PORT=4000"}})) == Numbers{7000, 7100});
+}
+
 TEST_CASE("a process that has another name takes the number over") {
     Machine machine;
     CHECK(machine.load_and_book("shop")->ports.front().number == 3000);
