@@ -238,8 +238,9 @@ Task<> FileWatches::walk(WatchedPtr watched, std::string directory, bool is_anew
     // A walk from the root knows its rules from the files alone.
     auto filter = is_anew ? watch::Filter::make(watched->filter.wish()) : Result<watch::Filter>(watched->filter);
     const std::size_t in_all = directories_.size();
-    auto work = [filter = std::move(*filter), directory, watches = watches_, in_all, is_anew]() mutable {
-        const std::size_t bound = watch::find_watch_bound();
+    auto work = [filter = std::move(*filter), directory, watches = watches_, in_all, is_anew,
+                 find_bound = find_bound]() mutable {
+        const std::size_t bound = find_bound();
         // Before they are watched: what is written meanwhile is another version.
         watch::Tree tree = watch::walk(filter, directory);
         Walked out{.filter = std::move(filter), .tree = {}, .directories = {}, .failed = {}};

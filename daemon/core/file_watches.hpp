@@ -9,6 +9,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,6 +33,9 @@ public:
 
     /// Ends its tasks; completes when they are gone.
     Task<> close() { return tasks_.close(); }
+
+    /// How many directories may be watched in all. Asked by any of the walkers.
+    std::function<std::size_t()> find_bound = watch::find_watch_bound;
 
 private:
     struct Watched;

@@ -268,6 +268,26 @@ TEST_CASE("a process that changes what it watches is left alone after ten runs, 
     CHECK(web.is_run_again());
 }
 
+TEST_CASE("who finds no watches left says how to raise them, and all others go on") {
+    Watching web;
+    web.daemon.services.file_watches.find_bound = [] { return std::size_t{4}; };
+    tests::TemporaryDirectory other;
+    fs::create_directories(other.path() / "a/b");
+    ops::StartRequest request;
+    request.definition.command = {"b"};
+    request.definition.working_directory = other.path().native();
+    request.definition.watch = domain::Watch{.directory = other.path().native(), .paths = {"**/*.js"}, .ignore = {}};
+    web.begin(std::move(request));
+    const auto told = [&](const char* process) {
+        return web.daemon.call("list_processes", Json{{"process", process}}).dump();
+    };
+    while (told("p2").find("watch_failed") == std::string::npos) web.settle();
+    CHECK(told("p2").find("sysctl fs.inotify.max_user_watches raises them") != std::string::npos);
+    CHECK(told("p1").find("watch_failed") == std::string::npos);
+    web.write("src/a.js");
+    CHECK(web.is_run_again());
+}
+
 TEST_CASE("a watch that is left alone goes on once the project of its process is brought up") {
     Watching web;
     for (int i = 0; i < 10; ++i) {
