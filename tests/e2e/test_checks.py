@@ -164,6 +164,31 @@ time.sleep(600)
         nothing = self.cli("wait", "late", "--ready", "--timeout", "0.1")
         self.assertEqual(nothing.code, 124, nothing)
 
+    def test_a_debugger_that_listens_first_is_not_what_is_waited_for(self):
+        code = r'''
+import os, socket, sys, time
+def inspector():
+    for port in range(9229, 9240):
+        try: return socket.create_server(("127.0.0.1", port))
+        except OSError: pass
+debugger = inspector()
+print("debugger", debugger.getsockname()[1] if debugger else "", flush=True)
+while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+application = socket.create_server(("127.0.0.1", 0))
+print("serves", application.getsockname()[1], flush=True)
+time.sleep(600)
+'''
+        self.start("node", harness.python(code, str(self.gate)))
+        words = harness.eventually("it says its port", lambda: self.ok("output", "node").out.decode().split())
+        if len(words) < 2:
+            self.skipTest("others have all ports of debuggers")
+        harness.eventually("it is seen", lambda: int(words[1]) in (self.view("node").get("ports") or ()))
+        self.assertEqual(self.cli("wait", "node", "--ready", "--timeout", "0.3").code, 124)
+        self.gate.touch()
+        self.ok("wait", "node", "--ready")
+        serves = harness.eventually("it says where", lambda: [line for line in self.ok("output", "node").out.decode().splitlines() if "serves" in line])
+        self.assertEqual(self.view("node")["url"], "http://localhost:" + serves[0].split()[1])
+
     def test_a_time_for_readiness_ends_the_run(self):
         self.start("web", ["sleep", "600"], "--ready", '{"log": "up", "timeout": 0.1}')
         view = harness.eventually("its end", lambda: (seen := self.view("web"))["pid"] is None and seen)
