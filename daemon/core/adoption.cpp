@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -142,6 +143,13 @@ Task<Result<void>> Adoption::take_all() {
         }
     }
     for (const ProcessId id : recalled) record_anew(id);
+    const bool knew_projects = std::any_of(recalled.begin(), recalled.end(), [this](ProcessId id) {
+        const auto process = table_.find(id);
+        return process && process->record.definition.membership;
+    });
+    if (knew_projects)
+        base::report(base::Severity::warning,
+                     "what agents were allowed to start is lost with the database: persistproc allow DIR");
     base::kill_point("daemon.adopt.placed");
 
     // Only now is it certain that the epoch is the highest: no shim has heard of this daemon before.

@@ -284,6 +284,26 @@ class Agent(Case):
         self.assertIn("shop: 0 of 3 ready; down: ", shown)
         self.assertNotIn("running", {view["state"] for view in self.views()})
 
+    def test_what_a_lost_database_knew_of_consent_is_not_guessed(self):
+        self.let_migrate_end(0)
+        self.write(SHOP % "red")
+        self.ok("up")
+        self.daemon.kill()
+        for each in self.place.data.glob("persistproc.db*"):
+            each.unlink()
+        self.daemon.start()
+        before = self.pids()
+        client = self.mcp()
+        directory = str(self.place.work)
+        refused = client.call("run_project", action="up", directory=directory)
+        self.assertEqual(refused.error["code"], "denied")
+        self.assertIn(f"persistproc allow {directory}", refused.text)
+        self.assertIn("persistproc allow lets them", self.ok("check").out.decode())
+        self.ok("allow")
+        answer = client.call("run_project", action="up", directory=directory)
+        self.assertFalse(answer.is_error, answer.text)
+        self.assertEqual(self.pids(), before, answer.text)
+
     def test_what_a_variable_has_for_others_changes_nothing(self):
         self.let_migrate_end(0)
         self.write(SHOP % "${env.SHADE:-none}")
