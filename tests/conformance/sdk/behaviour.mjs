@@ -1,7 +1,7 @@
 // What every client must be able to do, whatever its revision and transport.
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Daemon, eventually, gated, program, text, ticker, within } from './daemon.mjs';
 
@@ -69,6 +69,27 @@ export function behaves(name, { connect, era, autostarts = false }) {
       assert.match(await peer.fail('stop_process', { process: 'no such thing' }, 'not_found'), /no such thing/);
       assert.match(await peer.fail('list_processes', { nonsense: 1 }, 'invalid'), /nonsense/);
       await assert.rejects(peer.call('no_such_tool'), { code: -32602 });
+    });
+
+    test('brings up a project that a person has allowed', async () => {
+      const directory = join(daemon.work, fresh('shop'));
+      mkdirSync(directory);
+      writeFileSync(join(directory, 'persistproc.toml'), `env_file = ".env"
+        [process.db]
+        run = "sleep 600"
+        [process.api]
+        run = "sleep 601"
+        depends_on = ["db"]`);
+      writeFileSync(join(directory, '.env'), 'TOKEN=abc\n');
+      const up = { action: 'up', directory };
+      const refused = await peer.fail('run_project', up, 'denied');
+      for (const each of ['db: sleep 600', 'api: sleep 601', 'TOKEN']) assert.ok(refused.includes(each), refused);
+      const allowed = daemon.type('allow', directory);
+      assert.equal(allowed.status, 0, allowed.stderr);
+      assert.match(text(await peer.succeed('run_project', up)), /2 of 2 ready/);
+      writeFileSync(join(directory, '.env'), 'TOKEN=abd\n');
+      await peer.fail('run_project', up, 'denied');
+      await peer.succeed('run_project', { action: 'down', directory });
     });
 
     test('reads resources', async () => {

@@ -119,16 +119,19 @@ export class Daemon {
     return logs.filter((each) => existsSync(each)).map((each) => readFileSync(each, 'utf8')).join('');
   }
 
+  /// What a person types.
+  type(...args) {
+    return spawnSync(this.command, args, { env: { ...process.env, ...this.environment }, encoding: 'utf8', timeout: patience });
+  }
+
   /// The ordinary way, and everything that it keeps with it. Fails when it has reported an error of its own.
   async stop() {
-    const run = (...args) =>
-      spawnSync(this.command, args, { env: { ...process.env, ...this.environment }, encoding: 'utf8', timeout: patience });
     const gone = this.child && this.child.exitCode === null && this.child.signalCode === null ? once(this.child, 'exit') : undefined;
-    let { status, stderr } = run('shutdown');
+    let { status, stderr } = this.type('shutdown');
     if (status !== 0 && !gone) {
       // A test has left it dead: what it kept must not stay behind.
-      run('serve', '--detach');
-      ({ status, stderr } = run('shutdown'));
+      this.type('serve', '--detach');
+      ({ status, stderr } = this.type('shutdown'));
     }
     if (status !== 0) this.child?.kill('SIGKILL');
     await gone;
