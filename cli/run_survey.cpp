@@ -18,6 +18,7 @@
 #include "common/base/process_identity.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/paths.hpp"
+#include "common/rundir/shim_presence.hpp"
 #include "common/rundir/state.hpp"
 
 namespace persistproc::cli {
@@ -109,8 +110,9 @@ std::optional<std::string> find_foreign(const rundir::ProcessPaths& paths, const
     return std::nullopt;
 }
 
-bool is_alive(pid_t pid, std::uint64_t start_ticks) {
-    return pid > 0 && base::find_start_ticks(pid) == start_ticks && !base::is_exiting(pid);
+bool is_lock_held(const fs::path& lock) {
+    const auto held = base::is_locked(lock);
+    return held && *held;
 }
 
 }  // namespace
@@ -126,8 +128,7 @@ Result<ProcessCount> count_processes(const fs::path& data) {
     for (const ProcessId id : *ids) {
         const auto number = newest_run(rundir::process_paths(data, id).runs);
         if (!number) continue;
-        const auto locked = base::is_locked(rundir::run_paths(data, RunId{id, *number}).shim_lock);
-        if (locked && *locked) ++out.live;
+        if (is_lock_held(rundir::run_paths(data, RunId{id, *number}).shim_lock)) ++out.live;
     }
     return out;
 }
@@ -168,12 +169,12 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
         }
         run.shim = state->shim_pid;
         const bool same_boot = state->boot_id == base::current_boot_id();
-        if (locked && *locked) {
+        if ((locked && *locked) || rundir::is_shim_there(*state, base::current_boot_id())) {
             run.kind = OddRun::Kind::silent;
             run.is_stopped = is_stopped(run.shim);
             asked.push_back({std::move(run), paths.root, ask(paths.root)});
         } else if (locked && state->phase == rundir::Phase::started && same_boot &&
-                   is_alive(state->pid, state->start_ticks)) {
+                   base::find_start_ticks(state->pid) == state->start_ticks && !base::is_exiting(state->pid)) {
             run.kind = OddRun::Kind::abandoned;
             run.program = state->pid;
             out.push_back(std::move(run));
@@ -181,8 +182,11 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
     }
     for (OddRun& each : without_answer(std::move(asked))) {
         // It may have left meanwhile, as it should.
-        const auto still = base::is_locked(rundir::run_paths(data, each.id).shim_lock);
-        if (still && *still) out.push_back(std::move(each));
+        const auto paths = rundir::run_paths(data, each.id);
+        const bool is_held = is_lock_held(paths.shim_lock);
+        const auto state = rundir::read_state(paths.state);
+        if (is_held || (state && rundir::is_shim_there(*state, base::current_boot_id())))
+            out.push_back(std::move(each));
     }
     std::sort(out.begin(), out.end(), [](const OddRun& a, const OddRun& b) { return a.id < b.id; });
     return out;

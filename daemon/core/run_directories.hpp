@@ -21,7 +21,7 @@ namespace persistproc::core {
 struct FoundRun {
     RunId id;
     rundir::RunState state;                      // phase none: nothing was written
-    bool shim_alive = false;                     // its lock is held
+    bool shim_alive = false;                     // its lock is held, or it is there all the same
     std::optional<rundir::Format> other_format;  // of another major version: not to be touched
     std::optional<rundir::RunSpec> spec;         // absent: missing, damaged or not asked for
     std::string trouble;                         // why something above is missing

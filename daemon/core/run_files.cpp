@@ -26,6 +26,7 @@
 #include "common/logstore/reader.hpp"
 #include "common/logstore/writer.hpp"
 #include "common/rundir/paths.hpp"
+#include "common/rundir/shim_presence.hpp"
 #include "daemon/core/shares.hpp"
 
 namespace persistproc::core {
@@ -205,6 +206,8 @@ Result<FoundRun> find_run(fs::path data, RunId id, base::BootId boot, bool known
         found.trouble = state.error().message;
     else
         return state.error();
+    // A lock that somebody has removed, or put another file in the place of, proves no death.
+    if (state && !found.shim_alive) found.shim_alive = rundir::is_shim_there(*state, boot);
     if (state && !found.shim_alive)
         found.cut_bytes = find_cut(rundir::process_paths(data, id.process).log, *state, boot);
     if (known_ended && !found.shim_alive) return found;

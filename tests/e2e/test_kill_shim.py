@@ -116,6 +116,19 @@ class KillShim(harness.TestCase):
         harness.eventually("it has left with its daemon", lambda: not harness.is_alive(third))
         self.assertEqual([self.view(name)["state"] for name in "abc"], ["running"] * 3)
 
+    def test_a_lock_that_is_gone_proves_no_death(self):
+        labels = ("removed", "replaced")
+        before = {label: self.start(label, ["sleep", "600"], "--restart", "always")["pid"] for label in labels}
+        for number, _ in enumerate(labels, 1):
+            (self.place.data / "procs" / f"p{number}" / "runs" / "1" / "shim.lock").unlink()
+        (self.place.data / "procs" / "p2" / "runs" / "1" / "shim.lock").touch(mode=0o600)
+        self.daemon.restart()
+        self.assertEqual({view["label"]: view["pid"] for view in self.views()}, before)
+        self.assertEqual([view["state"] for view in self.views()], ["running"] * 2)
+        self.assertIn(b"shims: each answers", self.cli("doctor").out)
+        self.ok("stop", *labels)
+        self.assertFalse([pid for pid in before.values() if harness.is_alive(pid)])
+
     def test_twenty_deaths_under_a_program_that_writes(self):
         gate = self.place.work / "stop"
         pid = self.start("counter", harness.python(COUNTER, str(gate), "7"))["pid"]

@@ -106,6 +106,31 @@ TEST_CASE("a run that cannot be prepared leaves nothing behind, and what was the
     }
 }
 
+TEST_CASE("given a run whose lock is gone, when it is looked at, then its shim lives as long as that process does") {
+    tests::TemporaryDirectory data;
+    const RunId run{{1}, 1};
+    fs::create_directories(data.path() / "procs");
+    REQUIRE(prepare_run(data.path(), spec_of(run), boot));
+    auto fd = base::open_file(rundir::run_paths(data.path(), run).state, O_RDWR);
+    rundir::StateWriter writer(fd->get(), rundir::RunState{});
+    writer.state().boot_id = boot;
+    writer.state().phase = rundir::Phase::started;
+    writer.state().shim_pid = ::getpid();
+    writer.state().shim_start_ticks = base::find_start_ticks(::getpid()).value();
+    const auto is_alive = [&] {
+        REQUIRE(writer.commit() == 0);
+        return find_run(data.path(), run, boot, false).value().shim_alive;
+    };
+    CHECK(is_alive());
+    // Another file in its place, which nobody locks.
+    write(rundir::run_paths(data.path(), run).shim_lock, 0);
+    CHECK(is_alive());
+    SECTION("which is about to leave") { writer.state().tree_empty = 1; }
+    SECTION("or is another") { ++writer.state().shim_start_ticks; }
+    SECTION("or one of before the machine's start") { writer.state().boot_id[0] ^= 1; }
+    CHECK(!is_alive());
+}
+
 TEST_CASE("given a run that waits for its start, when it is prepared anew, then it is replaced as a whole") {
     tests::TemporaryDirectory data;
     const RunId run{{1}, 1};
