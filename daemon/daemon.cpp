@@ -29,11 +29,9 @@ namespace {
 
 constexpr int exit_adoption_failed = 125;
 
-fs::path shim_beside_this_program() {
-    const fs::path self = base::own_program();
-    const fs::path beside = self.parent_path() / "persistproc-shim";
-    if (fs::exists(beside)) return beside;
-    return self.parent_path().parent_path() / "libexec" / "persistproc" / "persistproc-shim";
+std::vector<fs::path> places_of_shim() {
+    const fs::path folder = base::own_program().parent_path();
+    return {folder / "persistproc-shim", folder.parent_path() / "libexec" / "persistproc" / "persistproc-shim"};
 }
 
 }  // namespace
@@ -45,7 +43,7 @@ Daemon::Daemon(asio::io_context& io, const Options& options, access::PeerOwner& 
       peers_(peers),
       registry_(io.get_executor(), options.data, std::move(ended)),
       graveyard_(registry_),
-      shims_(io.get_executor(), files_, shim_beside_this_program(), options.data),
+      shims_(io.get_executor(), files_, places_of_shim(), options.data),
       directories_(files_, clock_, options.data),
       environment_(io.get_executor(), clock_, chores_, environ),
       projects_(options.data, [this] { return environment_.current(); }),

@@ -360,8 +360,9 @@ struct LocalShimHost::Started {
 
 class LocalShimHost::Program {
 public:
-    explicit Program(const std::filesystem::path& shim)
-        : path_(shim.string()),
+    explicit Program(std::vector<std::filesystem::path> places)
+        : places_(std::move(places)),
+          path_(find_place()),
           file_(::open(path_.c_str(), O_PATH | O_CLOEXEC)),
           null_(::open("/dev/null", O_RDWR | O_CLOEXEC)) {}
 
@@ -379,7 +380,7 @@ public:
         base::UniqueFd ours(ends[0]);
         base::UniqueFd theirs(ends[1]);
         Launch launching;
-        launching.executable = path_;
+        launching.executable = file_ ? path_ : find_place();
         launching.program = file_.get();
         launching.arguments = std::move(arguments);
         launching.arguments.insert(launching.arguments.begin(), "persistproc-shim");
@@ -399,16 +400,24 @@ public:
     }
 
 private:
+    /// The first place where it is; where it is in none, the first one.
+    std::string find_place() const {
+        for (const auto& each : places_)
+            if (::access(each.c_str(), F_OK) == 0) return each.string();
+        return places_.front().string();
+    }
+
+    std::vector<std::filesystem::path> places_;
     std::string path_;
-    base::UniqueFd file_;  // none: there was no such file, and the path is tried each time
+    base::UniqueFd file_;  // none: there was no such file, and it is looked for each time
     base::UniqueFd null_;
 };
 
-LocalShimHost::LocalShimHost(asio::any_io_executor executor, asio::thread_pool& files, std::filesystem::path shim,
-                             std::filesystem::path data)
+LocalShimHost::LocalShimHost(asio::any_io_executor executor, asio::thread_pool& files,
+                             std::vector<std::filesystem::path> places, std::filesystem::path data)
     : executor_(executor),
       files_(files),
-      program_(std::make_shared<Program>(shim)),
+      program_(std::make_shared<Program>(std::move(places))),
       data_(std::move(data)),
       orphanage_(std::make_shared<Orphanage>()),
       reapers_(executor) {}

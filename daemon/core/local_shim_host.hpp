@@ -16,11 +16,12 @@ namespace persistproc::core {
 
 class LocalShimHost final : public ShimHost {
 public:
-    /// `shim` is the program's absolute path; `data` the data directory. That very file is executed from then on, even
-    /// if another stands in its place: what an upgrade brings may write formats that this daemon does not know. `files`
-    /// outlives this; its threads make the shims that nobody waits for.
-    LocalShimHost(boost::asio::any_io_executor executor, boost::asio::thread_pool& files, std::filesystem::path shim,
-                  std::filesystem::path data);
+    /// `places`: absolute paths, at least one, of which the first that is there is the program; `data` the data
+    /// directory. That very file is executed from then on, even if another stands in its place: what an upgrade brings
+    /// may write formats that this daemon does not know. Where it is in no place it is looked for at each start.
+    /// `files` outlives this; its threads make the shims that nobody waits for.
+    LocalShimHost(boost::asio::any_io_executor executor, boost::asio::thread_pool& files,
+                  std::vector<std::filesystem::path> places, std::filesystem::path data);
     ~LocalShimHost() override;
 
     /// Makes this process the parent of whatever a killed shim leaves (PR_SET_CHILD_SUBREAPER, prctl(2)) and takes its
