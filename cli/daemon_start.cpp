@@ -19,6 +19,7 @@
 #include "cli/console.hpp"
 #include "cli/environment.hpp"
 #include "cli/run_survey.hpp"
+#include "cli/silent_daemon.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/proc.hpp"
@@ -209,6 +210,17 @@ static std::uint16_t find_last_port(const fs::path& data) {
     return at == std::string::npos ? std::uint16_t{0} : port_of(std::string_view(*text).substr(at + mark.size()));
 }
 
+/// That a daemon holds the data directory though none answers; nothing: none does.
+static std::optional<Error> find_mute_daemon(const fs::path& data) {
+    const pid_t pid = find_lock_holder(data);
+    if (pid == 0) return std::nullopt;
+    return Error{
+        ErrorCode::unavailable,
+        fmt::format("the daemon (PID {}) that holds {} takes no connection: it is beginning or leaving, or can "
+                    "open no more files; see: persistproc doctor",
+                    pid, data.native())};
+}
+
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
                                                              CommonOptions options, bool autostart) {
     const fs::path data = options.data_directory;
@@ -263,6 +275,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_change(boost::asio::any_i
     const auto there = count_processes(options.data_directory);
     if (there && is_nothing_there(*there, options.data_directory)) co_return std::unique_ptr<DaemonClient>();
     if (!there || there->live == 0) co_return client;
+    if (auto mute = find_mute_daemon(options.data_directory)) co_return *mute;
     co_return Error{ErrorCode::unavailable, fmt::format("no daemon serves {}, and {}: {}", options.data_directory,
                                                         base::counted(there->live, "program runs on; take it over",
                                                                       "programs run on; take them over"),

@@ -126,9 +126,10 @@ class SilentDaemon(harness.TestCase):
         self.assertIn(f"no daemon answered within 500 ms; the daemon (PID {self.daemon_pid}) was suspended", late.err.decode())
         self.resume()
 
-    def test_one_that_hangs_is_told_after_two_seconds(self):
+    @contextlib.contextmanager
+    def holding_the_directory(self):
+        """As the daemon did, which is dead."""
         self.daemon.kill()
-        self.cli("version")
 
         def is_taken(lock):
             # What it was making as it died may hold it a moment longer.
@@ -137,8 +138,19 @@ class SilentDaemon(harness.TestCase):
                 return True
             return False
 
-        with open(self.place.data / "daemon.lock", "r+") as lock, socket.socket(socket.AF_UNIX) as listener:
+        with open(self.place.data / "daemon.lock", "r+") as lock:
             harness.eventually("the lock is free", lambda: is_taken(lock))
+            yield
+
+    def test_one_that_takes_no_connection_is_not_told_as_none(self):
+        with self.holding_the_directory():
+            refused = self.cli("stop", "api")
+        self.assertEqual(refused.code, 125)
+        self.assertOneLine(refused.err, f"the daemon (PID {self.daemon_pid}) that holds", "takes no connection")
+        self.daemon.start()
+
+    def test_one_that_hangs_is_told_after_two_seconds(self):
+        with self.holding_the_directory(), socket.socket(socket.AF_UNIX) as listener:
             path = self.place.data / "run" / "daemon.sock"
             path.unlink(missing_ok=True)
             listener.bind(str(path))
