@@ -46,7 +46,13 @@ Task<ViewResult> remove_one(DaemonClient& client, std::string target, bool force
         ops::StopRequest stop;
         stop.process = view->id;
         auto stopped = co_await client.stop(std::move(stop));
-        if (!stopped) co_return stopped.error();
+        if (!stopped) {
+            Error failed = stopped.error();
+            // What is on record is the stop alone.
+            if (client.was_cut_off())
+                failed.message += fmt::format("; then persistproc rm {}", base::shell_quote(base::excerpt(target)));
+            co_return failed;
+        }
     }
     const std::int64_t bytes = view->log_path ? bytes_below(std::filesystem::path(*view->log_path).parent_path()) : 0;
     auto removed = co_await client.remove(std::move(request));

@@ -198,9 +198,13 @@ class KillDaemon(harness.TestCase):
         script = f"trap 'until [ -e {gate} ]; do sleep 0.02; done; exit' TERM; touch {ready}; while :; do sleep 0.02; done"
         self.start("slow", ["sh", "-c", script], "--grace", "600")
         harness.eventually("its trap", ready.exists)
-        stopping = self.background("stop", "slow")
+        stopping = self.background("-q", "stop", "slow")
         harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
+        removing = self.background("rm", "-f", "slow")
+        harness.eventually("it waits for that, too", lambda: b"stopping p1 (slow)" in removing.err)
         self.daemon.kill()
+        self.assertEqual(removing.wait().code, 125)
+        self.assertTrue(removing.err.endswith(b"persistproc status p1; then persistproc rm slow\n"), removing.err)
         finished = stopping.wait()
         self.assertEqual(finished.code, 125, finished)
         self.assertOneLine(finished.err, "persistproc: slow: the connection to the daemon was lost", "on record",
