@@ -80,9 +80,12 @@ std::vector<Action> Policy::handle(const Polled& event, MonoTime) {
     if (phase_ != Phase::following) return {};
     // A newer run's beginning will be printed; an older one means that the daemon has yet to hear of ours.
     if (event.run > run_) {
-        if (event.state != ProcessState::failed) return {};
-        // One that failed early has no record to print. If there is one, it takes over while the rest is printed.
-        return drain(no_status, Action{.act = Act::tell_end, .run = event.run});
+        if (read_state(event.state) != Reading::over) return {};
+        // One that failed early has no record to print, nor has one whose records found no room. If there is one, it
+        // takes over while the rest is printed.
+        RunEnd end;
+        if (event.state != ProcessState::lost) end = RunEnd{event.exit_code, event.signal, std::nullopt};
+        return drain(exit_status_of(end), Action{.act = Act::tell_end, .run = event.run, .how = end});
     }
     if (event.run < run_) return {Action{Act::poll_soon}};
     switch (read_state(event.state)) {

@@ -90,7 +90,8 @@ TEST_CASE("what each event means in each phase") {
         {In::after_end, D, polled(1, S::failed), {Act::tell_end, Act::finish}, 7},
         {In::after_end, D, polled(2, S::failed), {Act::drain}},
         {In::after_end, D, polled(1, S::backoff), {Act::tell_end}},
-        {In::after_end, D, polled(2, S::exited, 1), {}},
+        {In::after_end, D, polled(2, S::exited, 1), {Act::drain}},
+        {In::after_end, D, polled(2, S::backoff), {}},
         {In::after_end, D, polled(0, S::exited, 1), {Act::poll_soon}},
         {In::draining, D, polled(1, S::exited, 7), {}},
         {In::stopping, T, polled(1, S::exited, 7), {}},
@@ -188,6 +189,11 @@ TEST_CASE("a restart is said once and followed to its own end") {
     REQUIRE(acts(last) == Acts{Act::tell_end, Act::finish});
     CHECK(last[0].run == 2);
     CHECK(status_of(last) == 125);
+    // So does one whose records found no room in the log.
+    Policy unrecorded = policy_in(In::after_end, OnExit::detach);
+    const auto rest = unrecorded.on(polled(2, ProcessState::exited, 4), zero);
+    REQUIRE(acts(rest) == Acts{Act::drain});
+    CHECK(status_of(unrecorded.on(PrintedAll{rest[0].mark}, zero)) == 4);
     Policy recorded = policy_in(In::after_end, OnExit::detach);
     const auto marked = recorded.on(polled(2, ProcessState::failed), zero);
     CHECK(acts(recorded.on(RunEnded{2, RunEnd{std::nullopt, std::nullopt, ENOENT, false}}, zero)) ==
