@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "common/base/diagnostics.hpp"
+#include "common/base/exit_status.hpp"
 #include "common/base/file.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/random.hpp"
@@ -34,7 +35,6 @@ namespace asio = boost::asio;
 namespace fs = std::filesystem;
 
 constexpr int exit_usage = 2;
-constexpr int exit_held = 75;  // EX_TEMPFAIL: another daemon has the directory
 constexpr int exit_failure = 125;
 constexpr std::uint64_t log_bytes = 1u << 20;  // of daemon.log, twice
 
@@ -135,7 +135,7 @@ Result<base::FileLock> take_data_directory(const fs::path& data, int& status, bo
     auto lock = try_take_lock(file);
     if (!lock) return base::with_context(lock.error(), "data directory");
     if (!*lock) {
-        status = exit_held;
+        status = base::directory_held_status;
         auto holder = base::read_own_file(file, 4096);
         std::string who =
             holder && !holder->empty() ? holder->substr(0, holder->find('\n')) : std::string("another daemon");

@@ -13,6 +13,7 @@
 #include "cli/event_loop.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/probes.hpp"
+#include "common/base/exit_status.hpp"
 #include "common/base/file_lock.hpp"
 #include "common/base/proc.hpp"
 #include "common/base/text.hpp"
@@ -25,9 +26,6 @@ namespace persistproc::cli::commands {
 
 namespace {
 
-/// As the daemon itself exits when another holds its data directory.
-constexpr int already_served_status = 75;
-
 Task<Result<ops::DaemonInfo>> find_daemon(boost::asio::any_io_executor executor, CommonOptions common) {
     const std::filesystem::path data = common.data_directory;
     auto client = co_await DaemonClient::connect(executor, data, silence_teller(common));
@@ -39,7 +37,7 @@ int tell_served(const Console& console, const CommonOptions& common, const ops::
     console.fail(Error{ErrorCode::conflict,
                        fmt::format("a daemon (pid {}) already serves {} at {}; --replace takes over from it",
                                    running.pid, common.data_directory, running.endpoint)});
-    return already_served_status;
+    return base::directory_held_status;
 }
 
 Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Console console) {
@@ -55,7 +53,7 @@ Task<int> detach(boost::asio::any_io_executor executor, CommonOptions common, Co
         running = co_await find_daemon(executor, common);
         if (running) co_return tell_served(console, common, *running);
         console.fail(started.error());
-        co_return already_served_status;
+        co_return base::directory_held_status;
     }
     auto info = co_await find_daemon(executor, common);
     if (!info) co_return console.fail(info.error());
@@ -228,7 +226,7 @@ extern const Subcommand serve_subcommand = make_subcommand<serve>({
     .text = "Runs the daemon in the foreground, or with --detach in the background. Prints its endpoint and how to add "
             "it to agents.",
     .examples = {"persistproc serve --detach", "persistproc serve --port 9000", "persistproc serve --detach --replace"},
-    .statuses = {{75, "another daemon serves this data directory"}},
+    .statuses = {{base::directory_held_status, "another daemon serves this data directory"}},
 });
 
 }  // namespace persistproc::cli::commands

@@ -9,6 +9,7 @@
 
 #include "cli/common_flags.hpp"
 #include "cli/format/help.hpp"
+#include "common/base/exit_status.hpp"
 #include "common/base/version.hpp"
 
 namespace persistproc::cli::format {
@@ -148,13 +149,14 @@ std::string environment_and_files(ManualEntry::Page page) {
     return entries("ENVIRONMENT", variables, page) + entries("FILES", kept_files, page);
 }
 
-constexpr std::pair<int, std::string_view> statuses[] = {{0, "Success."},
-                                                         {2, "A mistake in the command line or a request."},
-                                                         {75, "Another daemon serves the data directory."},
-                                                         {124, "The time for a wait is over."},
-                                                         {125, "The daemon or an operation failed."},
-                                                         {126, "The program cannot be executed."},
-                                                         {127, "There is no such program."}};
+constexpr std::pair<int, std::string_view> statuses[] = {
+    {0, "Success."},
+    {2, "A mistake in the command line or a request."},
+    {base::directory_held_status, "Another daemon serves the data directory."},
+    {124, "The time for a wait is over."},
+    {125, "The daemon or an operation failed."},
+    {126, "The program cannot be executed."},
+    {127, "There is no such program."}};
 
 }  // namespace
 
@@ -230,7 +232,8 @@ std::string daemon_manual(std::string_view help) {
     for (const auto& [term, text] : options_in(help)) out += item(term, text);
     out += section("EXIT STATUS");
     out += item("0", "It was asked to end.") + item("2", "A mistake in the flags.") +
-           item("75", "Another daemon serves the data directory.") + item("125", "It could not begin.");
+           item(std::to_string(base::directory_held_status), "Another daemon serves the data directory.") +
+           item("125", "It could not begin.");
     out += environment_and_files(ManualEntry::daemon) + section("SEE ALSO") + ".BR persistproc (1)\n";
     return out;
 }
