@@ -174,25 +174,8 @@ Task<Result<projects::LoadedPtr>> Supervisor::look_at_project(projects::ProjectQ
     co_return co_await projects_.look(std::move(query));
 }
 
-namespace {
-
-/// Told when it ends: what is read for whoever holds it is read no further.
-class Presence {
-public:
-    ~Presence() { source_.request_stop(); }
-    std::stop_token token() const { return source_.get_token(); }
-
-private:
-    std::stop_source source_;
-};
-
-}  // namespace
-
 Task<Result<projects::LoadedPtr>> Supervisor::load_project(projects::ProjectQuery query) {
-    const Presence caller;
-    query.gone = caller.token();
-    auto loading = carry_out("project", load_project_now(std::move(query)));
-    co_return co_await std::move(loading);
+    return carry_out("project", load_project_now(std::move(query)));
 }
 Task<Result<projects::LoadedPtr>> Supervisor::load_project_now(projects::ProjectQuery query) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();

@@ -46,9 +46,7 @@ Task<Result<LoadedPtr>> LocalProjectSource::load(ProjectQuery query, std::shared
     auto work = [query = std::move(query), book = std::move(book), environment = std::move(environment),
                  secret = secret_, key_file = key_file_](std::stop_token stop) -> Result<LoadedPtr> {
         Surroundings surroundings{environment, {}, machine_ports};
-        surroundings.is_abandoned = [stop, gone = query.gone] {
-            return stop.stop_requested() || gone.stop_requested();
-        };
+        surroundings.is_abandoned = [stop = std::move(stop)] { return stop.stop_requested(); };
         {
             const std::lock_guard lock(secret->mutex);
             if (secret->bytes.empty()) {

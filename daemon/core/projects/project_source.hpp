@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -24,8 +23,7 @@ struct ProjectQuery {
     // What `${env.X}` and expanded environment files see, "NAME=value" each; nothing: what programs inherit from the
     // daemon.
     std::optional<std::vector<std::string>> environment;
-    Asker who = {};             // whose turn to read it is
-    std::stop_token gone = {};  // told when nobody waits for what is read any more
+    Asker who = {};  // whose turn to read it is
 };
 
 struct LoadedProject {
@@ -66,8 +64,7 @@ public:
     virtual ~ProjectSource() = default;
     /// `book`: as it is now; numbers for ports that are not in it are chosen, and not put into it. A project with
     /// problems is no failure. Errors: not_found (no project's file there or above), denied (it is not to be believed:
-    /// says why), io, limit (too many wait to be read), unavailable (`gone`). Cancelled, or when `gone` is told, it
-    /// reads no further.
+    /// says why), io, limit (too many wait to be read). Cancelled, it reads no further.
     virtual Task<Result<LoadedPtr>> load(ProjectQuery query, std::shared_ptr<const PortBook> book) = 0;
 };
 
