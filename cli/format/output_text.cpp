@@ -198,7 +198,9 @@ public:
             }
             return;
         }
-        if (open.is_open && (open.line.stream != item.stream || open.line.run != item.run)) finish(out);
+        const bool is_other = open.line.stream != item.stream || open.line.run != item.run;
+        if (open.is_open && is_other) finish(out);
+        if (is_other) open.ends = {};
         for (std::string_view rest = item.bytes; !rest.empty();) {
             if (!open.is_open) {
                 open.is_open = true;
@@ -208,13 +210,14 @@ public:
                 open.line.wall_ns = item.wall_ns;
                 open.line.position = item.position;
                 open.line.complete = false;
+                open.ends.begins = open.ends.ends;
             }
             const std::size_t newline = rest.find('\n');
             open.line.text += rest.substr(0, newline);
             rest.remove_prefix(newline == std::string_view::npos ? rest.size() : newline + 1);
             if (newline == std::string_view::npos && open.line.text.size() < max_line_bytes) return;
             open.line.complete = newline != std::string_view::npos;
-            give(open, out);
+            give(open, out, !open.line.complete);
         }
     }
 
@@ -232,13 +235,15 @@ private:
 
     struct OpenLine {
         logstore::Line line;
+        logstore::LineEnds ends;  // a line without end comes in parts: of this one, or of the part before
         bool is_open = false;
     };
 
-    void give(OpenLine& open, std::vector<Chunk>& out) {
+    void give(OpenLine& open, std::vector<Chunk>& out, bool goes_on = false) {
         if (!open.is_open) return;
         open.is_open = false;
-        filter_.take(std::move(open.line), [&](const logstore::Line& line, bool) {
+        open.ends.ends = !goes_on;
+        filter_.take(std::move(open.line), open.ends, [&](const logstore::Line& line, bool) {
             const int fd = style_.split && !json_ && line.stream == Stream::err ? STDERR_FILENO : STDOUT_FILENO;
             out.push_back(Chunk{fd, line_text(line, style_, json_)});
         });

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/logstore/segment.hpp"
 
@@ -32,6 +33,8 @@ struct LineView {
     std::uint64_t end = 0;       // after its last byte, '\n' included
     std::uint64_t resumed = 0;   // where its last piece begins, if the other stream has interrupted it; else `position`
     bool complete = true;
+    bool begins = true;    // false: it goes on with the part before it
+    bool goes_on = false;  // the part that follows is of the same line
 };
 
 class LineAssembler {
@@ -47,13 +50,17 @@ public:
         if (!belongs(record, choice_) || bytes.empty()) return true;
         if ((record.flags & separator) != 0) {
             // The line may have been given already: its run ended within it.
-            if (!open_) return true;
+            if (!open_) {
+                is_within_ = false;
+                return true;
+            }
             open_line_.end = position + bytes.size();
             open_line_.complete = true;
             return give_open(sink);
         }
         if (open_ && (open_line_.run != record.run || open_line_.stream != record.stream))
             if (!flush(sink)) return false;
+        if (is_within_ && !is_within(record)) is_within_ = false;
         if (open_ && position != open_line_.end) open_line_.resumed = position;
         LineView line{.stream = record.stream, .run = record.run, .wall_ns = record.wall_ns};
         while (!bytes.empty()) {
@@ -83,6 +90,7 @@ public:
                 line.text = bytes.substr(0, length);
                 line.position = line.resumed = position;
                 line.end = position + length + 1;
+                line.begins = !std::exchange(is_within_, false);
                 if (!sink(static_cast<const LineView&>(line))) return false;
             }
             bytes.remove_prefix(length + 1);
@@ -94,6 +102,7 @@ public:
     /// Gives the unfinished line, if there is one.
     template <class Sink>
     bool flush(Sink&& sink) {
+        is_within_ = false;
         return !open_ || give_open(sink);
     }
 
@@ -103,6 +112,18 @@ public:
         carried_ = line.text;
         open_line_ = line;
         open_line_.complete = false;
+    }
+
+    /// The next piece of the stream goes on with a line of which a part was given before.
+    void begin_within(Stream stream, std::uint32_t run) {
+        is_within_ = true;
+        open_line_.stream = stream;
+        open_line_.run = run;
+    }
+    /// Whether that has not come yet.
+    bool is_within() const noexcept { return is_within_; }
+    bool is_within(const IndexRecord& record) const noexcept {
+        return is_within_ && open_line_.run == record.run && open_line_.stream == record.stream;
     }
 
     /// The unfinished line began here.
@@ -120,13 +141,16 @@ private:
                               .position = position,
                               .end = position,
                               .resumed = position,
-                              .complete = false};
+                              .complete = false,
+                              .begins = !std::exchange(is_within_, false)};
     }
     template <class Sink>
     bool part(const IndexRecord& record, std::string_view bytes, std::uint64_t position, Sink&& sink) {
         begin_open(record, position);
         carried_ += bytes;
         open_line_.end = position + bytes.size();
+        open_line_.goes_on = true;
+        is_within_ = true;
         return give_open(sink);
     }
     template <class Sink>
@@ -140,7 +164,7 @@ private:
     std::size_t max_line_bytes_;
     std::string carried_;
     LineView open_line_;
-    bool open_ = false;
+    bool open_ = false, is_within_ = false;
 };
 
 }  // namespace persistproc::logstore

@@ -1,8 +1,16 @@
 #include "common/logstore/line_filter.hpp"
 
+#include <algorithm>
+
 namespace persistproc::logstore {
 
-Result<LineFilter> LineFilter::make(const LineQuery& query) {
+namespace {
+
+constexpr std::size_t bytes_between_questions = 16u << 10;
+
+}  // namespace
+
+Result<LineFilter> LineFilter::make(const LineQuery& query, LookLimits limits) {
     LineFilter out;
     if (!query.grep && !query.exclude) return out;
     // What excludes lines alone looks for all others.
@@ -14,9 +22,32 @@ Result<LineFilter> LineFilter::make(const LineQuery& query) {
         if (!exclude) return base::with_context(exclude.error(), "exclude");
         out.exclude_ = std::make_shared<const LinePattern>(std::move(*exclude));
     }
+    out.longest_look_ = out.pattern_->longest_text();
+    if (out.exclude_) out.longest_look_ = std::min(out.longest_look_, out.exclude_->longest_text());
+    for (OfStream& each : out.streams_) each.search = PartSearch(limits.of_line);
+    out.limits_ = std::move(limits);
     out.before_ = query.context;
     out.after_ = query.context_after.value_or(query.context);
     return out;
+}
+
+bool LineFilter::find(PartSearch& search, std::string& part, LineEnds ends) {
+    const std::uint64_t passed = search.passed_bytes();
+    std::optional<PartSearch::Found> found;
+    for (std::size_t at = 0;;) {
+        const std::string_view text = std::string_view(part).substr(at, longest_look_);
+        looked_bytes_ += text.size();
+        const bool is_due = limits_.is_over && (looked_bytes_ >= std::min(bytes_between_questions, longest_look_));
+        if (is_due && limits_.is_over()) return false;
+        if (is_due) looked_bytes_ = 0;
+        found = search.look(*pattern_, exclude_.get(), text, ends_of_part(part, text, ends));
+        // It is within the part, else.
+        if (found && at == 0 && found->before > 0) part = std::string(found->text);
+        at += text.size();
+        if (found || at >= part.size()) break;
+    }
+    if (search.passed_bytes() > passed && limits_.on_passed) limits_.on_passed();
+    return found.has_value();
 }
 
 bool LineFilter::can_skip(std::string_view lines) const {

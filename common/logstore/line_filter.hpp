@@ -1,15 +1,30 @@
 #pragma once
 /// Which lines of one log, taken one after the other, are shown: those that match, and lines around them. Pure.
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "common/logstore/part_search.hpp"
 #include "common/logstore/reader.hpp"
 #include "common/logstore/search.hpp"
 
 namespace persistproc::logstore {
+
+/// How long a filter looks for what it is to let pass.
+struct LookLimits {
+    /// Of all looks at one line that is longer than one look may take; what stands behind is passed over.
+    std::chrono::nanoseconds of_line = std::chrono::nanoseconds::max();
+    /// Asked about every 16 KiB, or more often where the pattern is slow: true, and no line is looked at any more.
+    std::function<bool()> is_over = {};
+    /// Called for each part that is passed over.
+    std::function<void()> on_passed = {};
+};
 
 class LineFilter {
 public:
@@ -17,15 +32,18 @@ public:
     LineFilter() = default;
     /// What `grep`, `exclude`, `ignore_case`, `context` and `context_after` of a query ask for. Copies share the
     /// patterns, and begin where the original stands. Errors: invalid, beginning with the name of the one it is.
-    static Result<LineFilter> make(const LineQuery& query);
+    static Result<LineFilter> make(const LineQuery& query, LookLimits limits = {});
 
     /// Calls `give(line, is_after)` for what is shown now: lines that had to wait for a match, then the line itself.
-    /// `matched` and `ordinal` of each are set; `is_after`: it stands behind the match that it is shown with.
+    /// `matched` and `ordinal` of each are set; `is_after`: it stands behind the match that it is shown with. A line
+    /// that is too long to be held comes in parts, which `ends` tells: the rest of one that has matched is left out.
     template <class Give>
-    void take(Line line, Give&& give) {
-        line.ordinal = ++ordinal_;
+    void take(Line line, LineEnds ends, Give&& give) {
+        line.ordinal = ends.begins ? ++ordinal_ : ordinal_;
         if (!pattern_) return give(std::move(line), false);
-        line.matched = find_match(*pattern_, exclude_.get(), line.text).has_value();
+        OfStream& of = streams_[line.stream == Stream::err ? 1 : 0];
+        if (!ends.begins && of.has_matched) return;
+        line.matched = of.has_matched = find(of.search, line.text, ends);
         if (line.matched) {
             for (Line& each : std::exchange(waiting_, {})) give(std::move(each), false);
             after_left_ = after_;
@@ -55,6 +73,16 @@ public:
     void skip() noexcept { ordinal_ += 2; }
 
 private:
+    struct OfStream {
+        PartSearch search;
+        bool has_matched = false;  // the line of which the last part was taken
+    };
+    /// Whether a part of a line matches. What a match needs of the part before is put in front of it.
+    bool find(PartSearch& search, std::string& part, LineEnds ends);
+
+    LookLimits limits_;
+    std::array<OfStream, 2> streams_;
+    std::size_t longest_look_ = 0, looked_bytes_ = 0;  // of one look; since `is_over` was asked
     std::shared_ptr<const LinePattern> pattern_, exclude_;
     std::uint32_t before_ = 0, after_ = 0, after_left_ = 0;
     std::deque<Line> waiting_;

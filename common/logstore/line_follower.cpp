@@ -84,7 +84,8 @@ private:
         line.wall_ns = view.wall_ns;
         line.position = view.position;
         line.complete = view.complete;
-        filter_.take(std::move(line), [&](Line shown, bool is_after) {
+        const LineEnds ends{.begins = view.begins, .ends = !view.goes_on};
+        filter_.take(std::move(line), ends, [&](Line shown, bool is_after) {
             out.push_back(LogEntry{.line = std::move(shown), .is_after = is_after});
         });
         return true;

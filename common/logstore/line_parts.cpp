@@ -32,6 +32,15 @@ std::size_t whole_characters(std::string_view text) noexcept {
     return text.size();
 }
 
+std::pair<std::size_t, std::size_t> window_around(std::string_view text, std::size_t most, std::size_t match,
+                                                  std::size_t match_size) {
+    if (match + match_size <= most) return {0, std::min(most, text.size())};
+    const std::size_t before = match_size < most ? (most - match_size) / 2 : 0;
+    std::size_t from = std::min(match - std::min(match, before), text.size() - std::min(text.size(), most));
+    for (int inner = 0; inner < 3 && from < match && continues_character(text[from]); ++inner) ++from;
+    return {from, std::min(from + most, text.size())};
+}
+
 void cut_out(Line& line, std::size_t begin, std::size_t end) {
     begin = border_before(line.text, begin);
     end = border_before(line.text, end);

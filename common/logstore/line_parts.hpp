@@ -2,6 +2,7 @@
 /// What is left of a line that is too long to be given whole. Pure. For the other sources of this folder alone.
 #include <cstddef>
 #include <string_view>
+#include <utility>
 
 #include "common/logstore/reader.hpp"
 
@@ -15,6 +16,10 @@ std::size_t whole_characters(std::string_view text) noexcept;
 
 /// The bytes [begin, end) of its text are missing then.
 void cut_out(Line& line, std::size_t begin, std::size_t end);
+
+/// Begin and end of the `most` bytes of a text with `match` in their middle, or as near to it as there is text.
+std::pair<std::size_t, std::size_t> window_around(std::string_view text, std::size_t most, std::size_t match,
+                                                  std::size_t match_size);
 
 /// What is left are both ends, and what stands around `match`.
 void shorten(Line& line, std::size_t most, std::size_t match, std::size_t match_size);

@@ -10,7 +10,6 @@ namespace persistproc::logstore {
 
 namespace {
 
-constexpr std::size_t most_bytes_across = 4u << 10;  // of a match that lies in two parts of a very long line
 // Of a line that is not given whole: what is read of it on a page that goes on behind it.
 constexpr std::uint64_t most_read_of_line = 4u << 20;
 
@@ -20,7 +19,16 @@ std::optional<std::uint64_t> PageLines::waiting_from() const {
     return before_.empty() ? std::nullopt : std::optional(before_.front().first.resumed);
 }
 
+void PageLines::begin_within(Stream stream, std::string text) {
+    LongLine& whole = long_line_of(stream);
+    whole.bytes = text.size();
+    whole.end = begin_;
+    whole.ordinal = ++ordinal_;
+    whole.search.begin_behind(std::move(text));
+}
+
 LinePage PageLines::give(std::uint64_t evicted) {
+    for (const LongLine& each : long_lines_) page_.passed_bytes += each.search.passed_bytes();
     page_.next = next_;
     page_.more = is_stopped_;
     if (is_stopped_ && !page_.is_spent) page_.omitted_after = 1;
@@ -41,10 +49,13 @@ void PageLines::tell_unread(std::uint64_t unread) {
 }
 
 void PageLines::note_part(const LineView& line, LongLine& of) {
-    if (of.end == 0 || of.end != line.position || of.run != line.run) of = {.ordinal = ++ordinal_};
+    if (of.end == 0 || line.begins) {
+        of.ordinal = ++ordinal_;
+        of.bytes = 0;
+        of.matched = UINT64_MAX;
+    }
     of.bytes += line.text.size();
-    of.end = line.complete ? 0 : line.end;
-    of.run = line.run;
+    of.end = line.goes_on ? line.end : 0;
 }
 
 bool PageLines::is_told(const LineView& line, const LongLine& of) {
@@ -68,17 +79,25 @@ bool PageLines::take(const LineView& line) {
     // A record may hold many lines, and each may take its time.
     if (pattern_ && !reached_ && line.resumed > begin_ && meter_.is_spent(line.text.size()))
         return end_spent(line.resumed);
-    auto match = pattern_ ? pattern_->find_match(line.text) : line.text;
-    if (pattern_ && !match && matches_across(line)) match = line.text;
-    if (pattern_) remember_part(line, match.has_value());
-    if (match && exclude_ && is_excluded(*exclude_, *match)) match.reset();
-    if (match) whole.matched = line.position;
+    const LineEnds ends{.begins = line.begins, .ends = !line.goes_on};
+    const auto found = pattern_ ? whole.search.look(*pattern_, exclude_, line.text, ends)
+                                : PartSearch::Found{.text = line.text, .match = line.text};
     if (query_.count_only) {
-        page_.matches += match ? 1 : 0;
+        page_.matches += found ? 1 : 0;
+        if (found) whole.matched = line.position;
         next_ = line.end;
         return true;
     }
-    return match ? take_match(line, *match, whole) : take_other(line, whole);
+    if (!found) return take_other(line, whole);
+    // Where the part before was kept as context, it is shown already.
+    const bool is_shown = !before_.empty() && before_.back().first.ordinal == whole.ordinal;
+    LineView shown = line;
+    if (!is_shown || found->match.size() < found->text.size()) {
+        shown.text = found->text;
+        shown.position -= std::min<std::uint64_t>(found->before, shown.position);
+        return take_match(shown, found->match, whole);
+    }
+    return take_match(line, line.text, whole);
 }
 
 bool PageLines::take_other(const LineView& line, const LongLine& whole) {
@@ -96,7 +115,7 @@ bool PageLines::take_other(const LineView& line, const LongLine& whole) {
     return true;
 }
 
-bool PageLines::take_match(const LineView& line, std::string_view match, const LongLine& whole) {
+bool PageLines::take_match(const LineView& line, std::string_view match, LongLine& whole) {
     while (!before_.empty()) {
         auto context = pop_before();
         if (!keep(std::move(context.first), context.second)) return false;
@@ -104,23 +123,24 @@ bool PageLines::take_match(const LineView& line, std::string_view match, const L
     after_ = pattern_ ? query_.context_after.value_or(query_.context) : 0;
     const bool is_state = match.size() < line.text.size();
     // Too long to be given with what it was redrawn to.
-    const std::size_t most_of_line = query_.longest_line > 0 ? query_.longest_line : query_.max_bytes;
-    const bool is_state_alone = is_state && line.text.size() > most_of_line;
+    const bool is_state_alone = is_state && line.text.size() > most_of_line();
     LineView shown = line;
     if (is_state_alone) shown.text = match;
-    Line found = make_line(shown, true, place_of_match(shown.text));
+    const LineEnds ends = ends_of_state(line.text, shown.text, {.begins = line.begins, .ends = !line.goes_on});
+    Line found = make_line(shown, true, place_of_match(shown.text, ends));
+    whole.matched = found.position;
     if (is_state_alone) {
         const auto before = static_cast<std::size_t>(match.data() - line.text.data());
         const std::size_t behind = line.text.size() - before - match.size();
         if (query_.longest_line == 0) {
-            found.missing_before = before;
+            found.missing_before += before;
             found.missing_after += behind;
         } else {
             if (before > 0) found.holes.insert(found.holes.begin(), {0, before});
             if (behind > 0) found.holes.push_back({found.text.size(), behind});
         }
     }
-    if (pattern_) found.missing_before += whole.bytes - line.text.size();
+    if (pattern_) found.missing_before += whole.bytes - std::min<std::uint64_t>(whole.bytes, line.text.size());
     if (is_state && !is_state_alone) {
         found.match_begin = static_cast<std::size_t>(match.data() - line.text.data());
         found.match_size = match.size();
@@ -154,19 +174,6 @@ std::pair<Line, std::uint64_t> PageLines::pop_before() {
     return oldest;
 }
 
-bool PageLines::matches_across(const LineView& line) const {
-    if (part_.empty() || line.position != part_end_) return false;
-    return !pattern_->matches(part_) && pattern_->matches(part_ + std::string(line.text.substr(0, part_bytes())));
-}
-
-void PageLines::remember_part(const LineView& line, bool matched) {
-    const bool is_part = !line.complete && !matched && !reached_;
-    part_end_ = line.end;
-    part_ = is_part ? line.text.substr(line.text.size() - std::min(line.text.size(), part_bytes())) : "";
-}
-
-std::size_t PageLines::part_bytes() const noexcept { return std::min(most_bytes_across, longest_text_ / 4); }
-
 bool PageLines::take_event(const IndexRecord& record, std::uint64_t position) {
     Line line;
     line.stream = record.stream;
@@ -194,16 +201,22 @@ bool PageLines::take_loss(const IndexRecord& record, std::uint64_t position, std
     return keep(std::move(line), std::max(next_, position));
 }
 
-PageLines::Span PageLines::place_of_match(std::string_view text) const {
-    if (query_.longest_line == 0 || text.size() <= query_.longest_line || pattern_ == nullptr) return {0, 0};
+std::size_t PageLines::most_of_line() const noexcept {
+    return query_.longest_line > 0 ? query_.longest_line : std::max<std::size_t>(query_.max_bytes, 1);
+}
+
+PageLines::Span PageLines::place_of_match(std::string_view text, LineEnds ends) const {
+    if (text.size() <= most_of_line() || pattern_ == nullptr) return {0, 0};
     if (is_plain(text)) {
-        const auto span = pattern_->find_span(text);
+        const auto span = pattern_->find_span(text, ends);
         if (!span) return {0, 0};
         return {static_cast<std::size_t>(span->data() - text.data()), span->size()};
     }
-    const std::size_t window = std::max<std::size_t>(query_.longest_line / 2, 2);
-    for (std::size_t at = 0; at < text.size(); at += window / 2)
-        if (pattern_->matches(text.substr(at, window))) return {at, std::min(window, text.size() - at)};
+    const std::size_t window = std::max<std::size_t>(most_of_line() / 2, 2);
+    for (std::size_t at = 0; at < text.size(); at += window / 2) {
+        const std::string_view part = text.substr(at, window);
+        if (pattern_->matches(part, ends_of_part(text, part, ends))) return {at, part.size()};
+    }
     return {0, 0};
 }
 
@@ -213,13 +226,15 @@ Line PageLines::make_line(const LineView& view, bool matched, Span match) {
         line.text = view.text;
         shorten(line, query_.longest_line, match.first, match.second);
     } else {
-        line.text = view.text.substr(0, std::max<std::size_t>(query_.max_bytes, 1));
-        line.missing_after = view.text.size() - line.text.size();
+        const auto [from, to] = window_around(view.text, most_of_line(), match.first, match.second);
+        line.text = view.text.substr(from, to - from);
+        line.missing_before = from;
+        line.missing_after = view.text.size() - to;
     }
     line.stream = view.stream;
     line.run = view.run;
     line.wall_ns = view.wall_ns;
-    line.position = view.position;
+    line.position = view.position + line.missing_before;
     line.end = view.end;
     line.resumed = pattern_ != nullptr ? view.resumed : view.position;
     line.is_open = reached_ && !view.complete && !reached_->is_final(view);

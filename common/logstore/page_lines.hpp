@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/logstore/line_assembler.hpp"
+#include "common/logstore/part_search.hpp"
 #include "common/logstore/reader.hpp"
 
 namespace persistproc::logstore {
@@ -26,13 +27,19 @@ struct RangeEnd {
 /// `take…` return false when nothing more is to be taken: the page is full, or the budget used up.
 class PageLines {
 public:
-    /// All are looked at for as long as this lives. `longest_text`: bytes that one look for a pattern may take.
-    PageLines(const LineQuery& query, const LinePattern* pattern, const LinePattern* exclude, std::size_t longest_text,
-              ReadMeter& meter)
-        : query_(query), pattern_(pattern), exclude_(exclude), longest_text_(longest_text), meter_(meter) {}
+    /// All are looked at for as long as this lives. `of_line`: as in ReadBudget.
+    PageLines(const LineQuery& query, const LinePattern* pattern, const LinePattern* exclude,
+              std::chrono::nanoseconds of_line, ReadMeter& meter)
+        : query_(query),
+          pattern_(pattern),
+          exclude_(exclude),
+          meter_(meter),
+          long_lines_{LongLine(of_line), LongLine(of_line)} {}
 
     /// The page begins at `position`, before any line is taken.
     void begin_at(std::uint64_t position) { begin_ = next_ = position; }
+    /// Its first line of `stream` goes on behind `text`, which is not looked at.
+    void begin_within(Stream stream, std::string text);
 
     /// A line of the view.
     bool take(const LineView& line);
@@ -40,7 +47,9 @@ public:
     /// `bytes` that are missing at `position`.
     bool take_loss(const IndexRecord& record, std::uint64_t position, std::uint64_t bytes);
     /// No line that comes in parts goes on.
-    void end_long_lines() { long_lines_ = {}; }
+    void end_long_lines() {
+        for (LongLine& each : long_lines_) each.end = 0;
+    }
     /// What is taken from now on stands at the end of the range, and is not gone on with there.
     void reach(RangeEnd end) { reached_ = end; }
 
@@ -84,8 +93,10 @@ public:
 private:
     /// Of each stream, a line that comes in parts.
     struct LongLine {
+        explicit LongLine(std::chrono::nanoseconds of_line) : search(of_line) {}
+
+        PartSearch search;
         std::uint64_t end = 0;  // of the part before; 0: that was all of it
-        std::uint32_t run = 0;
         std::uint64_t ordinal = 0;
         std::uint64_t bytes = 0;             // of it until there
         std::uint64_t matched = UINT64_MAX;  // where the part begins that matched; none has
@@ -96,16 +107,14 @@ private:
     /// Whether a part before has matched: it is one match.
     bool is_told(const LineView& line, const LongLine& of);
     bool take_other(const LineView& line, const LongLine& whole);
-    bool take_match(const LineView& line, std::string_view match, const LongLine& whole);
+    bool take_match(const LineView& line, std::string_view match, LongLine& whole);
     /// Context that waits for a match.
     void take_before(Line line, std::uint64_t end);
     std::pair<Line, std::uint64_t> pop_before();
-    /// Whether a match begins in the part before of a very long line, and ends in this one.
-    bool matches_across(const LineView& line) const;
-    void remember_part(const LineView& line, bool matched);
-    std::size_t part_bytes() const noexcept;
     /// Where in a line that is too long the pattern is found. Escapes make it a guess.
-    Span place_of_match(std::string_view text) const;
+    Span place_of_match(std::string_view text, LineEnds ends) const;
+    /// Bytes that are given of a line at most.
+    std::size_t most_of_line() const noexcept;
     Line make_line(const LineView& view, bool matched, Span match = {});
     /// Of a line that comes in parts, its beginning and its end.
     bool join(const Line& rest, std::uint64_t end);
@@ -118,7 +127,6 @@ private:
     const LineQuery& query_;
     const LinePattern* pattern_;
     const LinePattern* exclude_;
-    std::size_t longest_text_;
     ReadMeter& meter_;
     LinePage page_;
     std::deque<Line> kept_;
@@ -128,8 +136,6 @@ private:
     std::uint64_t ordinal_ = 0;
     std::uint64_t bytes_ = 0, matched_ = 0, begin_ = 0, next_ = 0;
     std::uint64_t lost_before_ = 0, lost_at_ = 0;  // bytes lost at one position
-    std::string part_;                             // the end of the part before, in which nothing matched
-    std::uint64_t part_end_ = 0;
     std::array<LongLine, 2> long_lines_;
     std::optional<RangeEnd> reached_;
     bool is_stopped_ = false, is_stopped_within_ = false, dropped_match_ = false;

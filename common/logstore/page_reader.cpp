@@ -16,6 +16,7 @@ constexpr std::size_t no_pattern = batches_in_text * batch_bytes;
 // How far before its beginning a search looks for the beginning of a line that the other stream interrupted.
 constexpr std::uint64_t most_records_between = 512;
 constexpr std::size_t most_resumed_bytes = 64u << 10;
+constexpr std::uint64_t most_records_of_part = 4096;
 // Of a line that may be passed over: others have room beside it.
 constexpr std::size_t most_part_bytes = 8u << 10;
 // Of a line that is not given whole: how little of what its middle takes counts where the last lines are looked for.
@@ -49,7 +50,7 @@ PageReader::PageReader(Snapshot& log, const LineQuery& query, Range range, const
              : query.longest_line > 0 ? std::clamp<std::size_t>(query.max_bytes, 1, most_part_bytes)
                                       : std::max<std::size_t>(query.max_bytes, 1)),
       err_lines_(StreamChoice::err, longest_text_),
-      page_(query, pattern, exclude, longest_text_, meter_) {}
+      page_(query, pattern, exclude, budget.of_line, meter_) {}
 
 Result<LinePage> PageReader::read() {
     if (query_.last > 0 && !pattern_ && !query_.count_only) {
@@ -85,6 +86,8 @@ Result<LinePage> PageReader::read() {
 }
 
 std::optional<std::uint32_t> PageReader::open_line_run() const {
+    if (lines_.is_within()) return lines_.open_line().run;
+    if (err_lines_.is_within()) return err_lines_.open_line().run;
     if (lines_.has_open_line()) return lines_.open_line().run;
     return err_lines_.has_open_line() ? std::optional(err_lines_.open_line().run) : std::nullopt;
 }
@@ -103,6 +106,7 @@ bool PageReader::flush() {
 struct PageReader::Resumed {
     bool is_known = false;
     std::string text;
+    std::string before;  // the end of the part before, where the page begins within a long line
     LineView line;
 
     LineView line_of() {
@@ -137,25 +141,75 @@ Result<void> PageReader::resume_lines() {
         if (run != 0 && (*record)->run != run) break;
         run = (*record)->run;
         Resumed& one = (*record)->stream == Stream::err ? err : out;
-        if (std::exchange(is_adjacent, false) && ((*record)->flags & separator) == 0) one.is_known = true;
+        if (std::exchange(is_adjacent, false) && ((*record)->flags & separator) == 0) {
+            one.is_known = true;
+            auto before = line_before(at, **record);
+            if (!before) return before.error();
+            one.before = std::move(*before);
+            one.line.stream = (*record)->stream;
+            one.line.run = run;
+        }
         if (one.is_known || ((*record)->flags & separator) != 0) continue;
         if (auto done = resume(**in, **record, one); !done) return done;
     }
     if (query_.run && *query_.run != run) return {};
     if (!out.text.empty() && query_.stream != StreamChoice::err) lines_.resume(out.line_of());
     if (!err.text.empty() && query_.stream != StreamChoice::out) assembler_of(Stream::err).resume(err.line_of());
+    for (Resumed* each : {&out, &err}) {
+        const auto hidden = each == &out ? StreamChoice::err : StreamChoice::out;
+        if (each->before.size() < least_part_bytes || query_.stream == hidden) continue;
+        assembler_of(each->line.stream).begin_within(each->line.stream, each->line.run);
+        page_.begin_within(each->line.stream, std::move(each->before));
+    }
     return {};
+}
+
+Result<std::string> PageReader::line_before(Place at, const IndexRecord& last) {
+    const std::size_t wanted = std::max(least_part_bytes, pattern_ ? PartSearch::kept_bytes(*pattern_) : 0);
+    std::string out;
+    for (std::uint64_t looked = 0; looked < most_records_of_part; ++looked) {
+        auto in = log_.segment(at.segment);
+        if (!in) return in.error();
+        if (*in == nullptr) break;
+        if (at.record < (*in)->count()) {
+            auto record = (*in)->record(at.record);
+            if (!record) return record.error();
+            if (!*record || ((*record)->flags & gap) != 0 || is_loss((*record)->event, (*record)->value)) break;
+            const bool is_other = (*record)->run != last.run || (*record)->stream != last.stream;
+            if ((*record)->length > 0 && is_other) break;
+            auto bytes = (*in)->data((*record)->offset, (*record)->length);
+            if (!bytes) break;
+            const std::uint64_t here = range_.begin_position - (*in)->position_of(**record);
+            const std::string_view text = bytes->substr(0, std::min<std::uint64_t>(here, bytes->size()));
+            const auto newline = text.rfind('\n');
+            out.insert(0, text.substr(newline == text.npos ? 0 : newline + 1));
+            if (newline != text.npos || out.size() >= wanted) break;
+        }
+        if (at.record == 0) {
+            if (at.segment == 0) break;
+            --at.segment;
+            auto before = log_.segment(at.segment);
+            if (!before) return before.error();
+            if (*before == nullptr) break;
+            at.record = (*before)->count();
+        }
+        if (at.record > 0) --at.record;
+    }
+    return out.substr(out.size() - std::min(out.size(), wanted));
 }
 
 Result<void> PageReader::resume(Segment& segment, const IndexRecord& record, Resumed& one) {
     one.is_known = (record.flags & line_complete) != 0;
     if (one.is_known) return {};
     auto bytes = segment.data(record.offset, record.length);
-    one.is_known = !bytes || one.text.size() + bytes->size() > std::min(most_resumed_bytes, longest_text_ / 2);
+    one.is_known = !bytes;
     if (one.is_known) return {};
+    const std::size_t room = std::min(most_resumed_bytes, longest_text_ / 2) - one.text.size();
+    const std::size_t cut = bytes->size() - std::min(bytes->size(), room);
     const auto newline = bytes->rfind('\n');
-    const std::size_t begin = newline == bytes->npos ? 0 : newline + 1;
+    const std::size_t begin = newline == bytes->npos || newline < cut ? cut : newline + 1;
     one.is_known = begin > 0;
+    one.line.begins = begin == 0 || (newline != bytes->npos && begin == newline + 1);
     if (one.text.empty()) one.line.end = segment.position_of(record) + record.length;
     one.text.insert(0, bytes->substr(begin));
     one.line.stream = record.stream;

@@ -25,13 +25,17 @@ private:
     struct Resumed;
 
     LineAssembler& assembler_of(Stream stream) { return is_joined_ && stream == Stream::err ? err_lines_ : lines_; }
-    bool has_open_line() const { return lines_.has_open_line() || err_lines_.has_open_line(); }
+    bool has_open_line() const {
+        return lines_.has_open_line() || err_lines_.has_open_line() || lines_.is_within() || err_lines_.is_within();
+    }
     std::optional<std::uint32_t> open_line_run() const;
     bool give(const LineView& line) { return page_.take(line); }
     /// Gives what is unfinished, in order.
     bool flush();
 
     Result<void> resume_lines();
+    /// The end of what is before the range's begin of the line that goes on there, from `last` at `at` back.
+    Result<std::string> line_before(Place at, const IndexRecord& last);
     /// Puts the end of `record` before what is known of the line.
     Result<void> resume(Segment& segment, const IndexRecord& record, Resumed& one);
     /// Moves the range's begin to the last lines asked for, or to a place behind which there is more than fits.

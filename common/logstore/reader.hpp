@@ -1,6 +1,7 @@
 #pragma once
 /// Reads the output of one process while a shim may be writing it. Takes no lock and changes nothing; what the
 /// index does not yet name is not there. Segments that the bound removed are reported as evicted, never as an error.
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -90,6 +91,8 @@ struct ReadBudget {
     std::optional<MonoTime> until;     // std::chrono::steady_clock's
     /// Asked often, on the thread that reads: true ends it as `until` does.
     std::function<bool()> is_over = {};
+    /// Of all looks at one line that is longer than one look may take; what stands behind is passed over.
+    std::chrono::nanoseconds of_line = std::chrono::nanoseconds::max();
     std::stop_token stop;
 };
 
@@ -104,6 +107,7 @@ struct LinePage {
     std::uint64_t omitted_after = 0;   // and after the last one shown (max_bytes reached): 0 or at least 1
     bool more = false;                 // `next` is not the end: call again with from = next
     bool is_spent = false;             // the budget was used up before the end: nothing is known of what comes after
+    std::uint64_t passed_bytes = 0;    // of lines that took longer than the budget has for one: not looked at
     std::uint64_t unread_bytes = 0;    // is_spent: of the range asked for, from `next` on
     /// `last` with `grep`: of the range asked for, before `earlier`, as the budget was used up before enough was found.
     std::uint64_t unsearched_bytes = 0;

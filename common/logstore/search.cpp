@@ -15,11 +15,18 @@ namespace persistproc::logstore {
 namespace {
 
 constexpr std::size_t max_pattern_bytes = 1024;
-constexpr std::size_t least_text_bytes = 1u << 10, most_text_bytes = 1u << 20;
+constexpr std::size_t most_text_bytes = 1u << 20;
 constexpr std::size_t most_steps = 1u << 24;  // bytes × instructions: some 0.2 s at the slowest
-constexpr std::size_t most_instructions = most_steps / least_text_bytes;
+constexpr std::size_t most_instructions = most_steps / least_part_bytes;
 // RE2 takes a tenth of a millisecond or two to read one, before its bound of memory counts.
 constexpr std::size_t most_properties = 32;
+
+/// What matches in `text`, of whose outermost bytes those that `ends` leaves out stand beside what is looked at.
+bool match(const re2::RE2& expression, std::string_view text, LineEnds ends, re2::StringPiece* found) {
+    const std::size_t begin = ends.begins || text.empty() ? 0 : 1;
+    const std::size_t end = ends.ends || text.size() == begin ? text.size() : text.size() - 1;
+    return expression.Match({text.data(), text.size()}, begin, end, re2::RE2::UNANCHORED, found, found ? 1 : 0);
+}
 
 re2::StringPiece piece(std::string_view text) { return re2::StringPiece(text.data(), text.size()); }
 
@@ -146,7 +153,7 @@ LinePattern::LinePattern(std::unique_ptr<re2::RE2> expression, bool can_skip)
     : expression_(std::move(expression)),
       can_skip_(can_skip),
       longest_text_(std::clamp(most_steps / static_cast<std::size_t>(std::max(1, expression_->ProgramSize())),
-                               least_text_bytes, most_text_bytes)) {}
+                               least_part_bytes, most_text_bytes)) {}
 LinePattern::LinePattern(LinePattern&&) noexcept = default;
 LinePattern& LinePattern::operator=(LinePattern&&) noexcept = default;
 LinePattern::~LinePattern() = default;
@@ -184,11 +191,14 @@ Result<LinePattern> LinePattern::compile(std::string_view expression, std::size_
     return LinePattern(std::move(by_line), can_skip);
 }
 
-std::optional<std::string_view> LinePattern::find_match(std::string_view line) const {
+std::optional<std::string_view> LinePattern::find_match(std::string_view line, LineEnds ends) const {
     const auto is_match = [&](std::string_view text) {
-        if (is_plain(text)) return re2::RE2::PartialMatch(piece(text), *expression_);
+        LineEnds of_text = ends_of_state(line, text, ends);
+        if (is_plain(text)) return match(*expression_, text, of_text, nullptr);
         const std::string printed = base::searched_output(text);
-        return re2::RE2::PartialMatch(piece(printed), *expression_);
+        // What it was redrawn from is gone, and the line begins anew.
+        of_text.begins = of_text.begins || base::last_rewrite(text).data() != text.data();
+        return match(*expression_, printed, of_text, nullptr);
     };
     if (is_match(line)) return line;
     std::string_view states = line;
@@ -201,21 +211,33 @@ std::optional<std::string_view> LinePattern::find_match(std::string_view line) c
     return std::nullopt;
 }
 
-std::optional<std::string_view> LinePattern::find_span(std::string_view plain) const {
+std::optional<std::string_view> LinePattern::find_span(std::string_view plain, LineEnds ends) const {
     re2::StringPiece found;
-    if (!expression_->Match(piece(plain), 0, plain.size(), re2::RE2::UNANCHORED, &found, 1)) return std::nullopt;
+    if (!match(*expression_, plain, ends, &found)) return std::nullopt;
     return std::string_view(found.data() == nullptr ? plain.data() : found.data(), found.size());
 }
 
-bool is_excluded(const LinePattern& exclude, std::string_view shown) {
-    const auto excluded = exclude.find_match(shown);
+bool is_excluded(const LinePattern& exclude, std::string_view shown, LineEnds ends) {
+    const auto excluded = exclude.find_match(shown, ends);
     return excluded && excluded->size() == shown.size();
 }
 
 std::optional<std::string_view> find_match(const LinePattern& pattern, const LinePattern* exclude,
-                                           std::string_view line) {
-    const auto match = pattern.find_match(line);
-    return match && exclude != nullptr && is_excluded(*exclude, *match) ? std::nullopt : match;
+                                           std::string_view line, LineEnds ends) {
+    const auto match = pattern.find_match(line, ends);
+    const bool is_left_out =
+        match && exclude != nullptr && is_excluded(*exclude, *match, ends_of_state(line, *match, ends));
+    return is_left_out ? std::nullopt : match;
+}
+
+LineEnds ends_of_state(std::string_view line, std::string_view state, LineEnds ends) noexcept {
+    return {.begins = ends.begins || state.data() != line.data(),
+            .ends = ends.ends || state.data() + state.size() != line.data() + line.size()};
+}
+
+LineEnds ends_of_part(std::string_view line, std::string_view part, LineEnds ends) noexcept {
+    return {.begins = ends.begins && part.data() == line.data(),
+            .ends = ends.ends && part.data() + part.size() == line.data() + line.size()};
 }
 
 bool LinePattern::may_match_in(std::string_view plain_lines) const {

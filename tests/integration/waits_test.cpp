@@ -92,6 +92,19 @@ TEST_CASE("long lines are cut where a wait shows them, as in a page of output") 
     }
 }
 
+TEST_CASE("of a long line a wait shows what has matched") {
+    for (const int before : {20'000, 60'000, 1'048'573}) {
+        INFO(before);
+        Waiting web;
+        web.log.out("first\n" + std::string(static_cast<std::size_t>(before), 'x') + "ready" +
+                    std::string(20'000, 'y') + "\n");
+        web.begin(for_ready);
+        const Json answer = web.answer();
+        CHECK(Waiting::text(answer).find("xreadyy") != std::string::npos);
+        CHECK(Waiting::meta(answer)["match"].get<std::string>().find("xreadyy") != std::string::npos);
+    }
+}
+
 TEST_CASE("of a line that was redrawn a wait shows the state that matched") {
     const std::string progress = "a\rb\rready now\rc\n";
     for (const std::string& line : {progress, std::string(40'000, 'x') + "\r" + progress}) {

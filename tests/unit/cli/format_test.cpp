@@ -387,6 +387,49 @@ TEST_CASE("the line view joins pieces and searches them") {
     CHECK(shown(*format::make_line_view(style, {}, false), interrupted) == "O:begin end\n");
 }
 
+TEST_CASE("the line view looks at a very long line in parts, which neither begin nor end it") {
+    const format::OutputStyle style;
+    const std::size_t part = 1u << 20;
+    const std::vector<Follower::Item> items{piece(Stream::out, std::string(part - 3, 'a') + "nee"),
+                                            piece(Stream::out, "dle" + std::string(part - 3, 'b')),
+                                            piece(Stream::out, "c\nd\n")};
+    const auto lines_with = [&](const std::string& pattern, logstore::LookLimits limits) {
+        logstore::LineQuery query;
+        query.grep = pattern;
+        auto filter = logstore::LineFilter::make(query, std::move(limits));
+        return shown(*format::make_line_view(style, std::move(*filter), false), items);
+    };
+    for (const std::string pattern : {"^dle", "nee$", "^c", "b$", "\\bc"}) CHECK(lines_with(pattern, {}).empty());
+    CHECK(lines_with("aneedleb", {}).find("aneedleb") != std::string::npos);
+    CHECK(lines_with("^d|c$", {}).ends_with("bc\nO:d\n"));
+
+    // A slow pattern is given little at once, and one line no more time than it may take.
+    const std::string slow = "needle|[ab]{900}Z|d$";
+    std::size_t passed = 0;
+    logstore::LookLimits limits;
+    limits.of_line = std::chrono::nanoseconds(1);
+    limits.on_passed = [&] { ++passed; };
+    CHECK(lines_with(slow, limits) == "O:d\n");
+    CHECK(passed > 0);
+    // So it is looked at in parts of its own, whose borders are none of the line.
+    const auto is_shown = [&](const std::string& pattern) {
+        logstore::LineQuery query;
+        query.grep = pattern + "|[ab]{900}Z";
+        const auto most = logstore::LinePattern::compile(*query.grep).value().longest_text();
+        auto filter = logstore::LineFilter::make(query);
+        const std::string line = std::string(most - 3, 'a') + "needle" + std::string(100, 'b') + "\n";
+        return !shown(*format::make_line_view(style, std::move(*filter), false), {piece(Stream::out, line)}).empty();
+    };
+    for (const std::string pattern : {"^dle", "nee$", "\\bdle"}) CHECK_FALSE(is_shown(pattern));
+    CHECK(is_shown("aneedleb"));
+    // Who gives up waits for no look.
+    std::size_t asked = 0;
+    limits.is_over = [&] { return ++asked > 0; };
+    passed = 0;
+    CHECK(lines_with(slow, limits).empty());
+    CHECK(passed == 0);
+}
+
 TEST_CASE("what is ours is not inherited") {
     const char* own[] = {"PATH=/bin",       "PERSISTPROC_PORT=1", "NOTIFY_SOCKET=x", "LISTEN_FDS=1",
                          "INVOCATION_ID=1", "JOURNAL_STREAM=1",   "LISTENER=1",      nullptr};

@@ -900,6 +900,76 @@ TEST_CASE("a match may lie across the parts in which a very long line is looked 
     CHECK(lines_of(log.path(), query).matches == 0);
 }
 
+TEST_CASE("a border within a very long line is neither its begin nor its end, on whatever page") {
+    const auto has = [](const std::string& pattern, std::uint64_t bytes) {
+        LineQuery query;
+        query.grep = pattern + "|[ab]{400}Z";  // slow, so that parts are short
+        query.max_bytes = 100;
+        const auto part = LinePattern::compile(*query.grep).value().longest_text();
+        INFO(pattern << " " << bytes);
+        REQUIRE(part < 64u << 10);
+        tests::TemporaryDirectory directory;
+        WrittenLog log(directory.path() / "log");
+        // Words begin and end where the parts do.
+        log.out("before\nfirst " + std::string(part - 12, 'a') + "needle" + "needle" + std::string(part - 12, 'b') +
+                "needle" + std::string(part, 'c') + " last\nbehind\n");
+        return !searched(log.path(), query, 1, bytes).empty();
+    };
+    for (const std::uint64_t bytes : {UINT64_MAX, std::uint64_t{1}}) {
+        CHECK_FALSE(has("^needle", bytes));
+        CHECK_FALSE(has("needle$", bytes));
+        CHECK_FALSE(has("\\bneedle", bytes));
+        CHECK_FALSE(has("needle\\b", bytes));
+        CHECK_FALSE(has("^c+ last", bytes));
+        CHECK(has("^first", bytes));
+        CHECK(has("last$", bytes));
+        CHECK(has("needleneedleb", bytes));
+    }
+}
+
+TEST_CASE("of a line that is not given whole the match is, wherever it stands") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    const auto part = LinePattern::compile("needle").value().longest_text();
+    for (const std::size_t before : {std::size_t{5000}, part - 3, part + 5000}) {
+        for (const std::string colour : {"", "\x1b[1m"}) {
+            const auto from = log.position();
+            log.out(colour + std::string(before, 'a') + "needle" + std::string(5000, 'b') + "\n");
+            LineQuery query;
+            query.from = from;
+            query.grep = "needle";
+            query.max_bytes = 100;
+            for (const std::size_t longest : {std::size_t{0}, std::size_t{90}}) {
+                INFO(before << " " << colour.size() << " " << longest);
+                query.longest_line = longest;
+                const auto page = lines_of(log.path(), query);
+                REQUIRE(page.lines.size() == 1);
+                const Line& line = page.lines[0];
+                CHECK(line.text.find("needle") != std::string::npos);
+                CHECK(line.text.size() <= 100);
+                if (longest > 0) continue;
+                CHECK(line.missing_before + line.text.size() + line.missing_after == colour.size() + before + 6 + 5000);
+                CHECK(line.position == from + line.missing_before);
+            }
+        }
+    }
+}
+
+TEST_CASE("one line takes no more of a search than it may") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    LineQuery query;
+    query.grep = "needle|[ab]{400}Z";
+    const auto part = LinePattern::compile(*query.grep).value().longest_text();
+    log.out(std::string(3 * part, 'c') + "needle\nneedle\n");
+    ReadBudget budget;
+    CHECK(read_lines(log.path(), query, budget).value().matches == 2);
+    budget.of_line = std::chrono::nanoseconds(1);
+    const auto page = read_lines(log.path(), query, budget).value();
+    CHECK(texts(page) == Texts{"needle"});
+    CHECK(page.passed_bytes == 2 * part + 6);
+}
+
 TEST_CASE("the last matches are found from the end, and those before them behind a position") {
     tests::TemporaryDirectory directory;
     WrittenLog log(directory.path() / "log");
