@@ -1,13 +1,19 @@
 #include "cli/signals.hpp"
 
-#include <signal.h>
-
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace persistproc::cli {
 
+namespace {
+
+constexpr int ending[] = {SIGINT, SIGTERM, SIGHUP};
+
+}  // namespace
+
 void add_ending_signals(boost::asio::signal_set& signals) {
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    for (const int number : ending) {
         struct sigaction now {};
         const bool is_ignored = ::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
         if (!is_ignored) signals.add(number);
@@ -18,6 +24,22 @@ std::shared_ptr<boost::asio::signal_set> listen_for_signals(boost::asio::any_io_
     auto signals = std::make_shared<boost::asio::signal_set>(std::move(executor));
     add_ending_signals(*signals);
     return signals;
+}
+
+HeldSignals::HeldSignals() {
+    sigset_t held;
+    ::sigemptyset(&held);
+    for (const int number : ending) ::sigaddset(&held, number);
+    ::pthread_sigmask(SIG_BLOCK, &held, &before_);
+}
+
+HeldSignals::~HeldSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+bool HeldSignals::has_come() noexcept {
+    sigset_t pending;
+    if (::sigpending(&pending) != 0) return false;
+    return std::any_of(std::begin(ending), std::end(ending),
+                       [&](int number) { return ::sigismember(&pending, number) == 1; });
 }
 
 }  // namespace persistproc::cli

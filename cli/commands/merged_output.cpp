@@ -147,7 +147,7 @@ Task<int> merged_output(Context context, OutputArguments options) {
     const ProcessView nobody;
     auto asked = make_output_query(options, views.empty() ? nobody : views.front());
     if (!asked) co_return console.fail(asked.error());
-    auto filter = make_output_filter(*asked);
+    auto filter = make_output_filter(console, *asked);
     if (!filter) co_return console.fail(filter.error());
     auto logs = std::make_unique<session::MergedLogs>(merged_style(context, options), options.request.stream,
                                                       std::move(*filter));

@@ -12,6 +12,7 @@
 #include "cli/run_survey.hpp"
 #include "cli/session/attach.hpp"
 #include "cli/session/run_facts.hpp"
+#include "cli/signals.hpp"
 #include "cli/targets.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
@@ -29,6 +30,12 @@ namespace fs = std::filesystem;
 constexpr std::size_t page_bytes = 1u << 20;
 /// What `-n` with `--grep` may hold in memory: the newest matches.
 constexpr std::size_t last_matches_bytes = 64u << 20;
+
+void tell_passed(const Console& console) {
+    console.note(fmt::format(
+        "a line is too long for this pattern: only what could be looked through in {} s was; a simpler one sees more",
+        logstore::longest_search.count()));
+}
 
 }  // namespace
 
@@ -92,8 +99,14 @@ Result<void> check_cursor(const logstore::LineQuery& query, const ProcessView& v
     return {};
 }
 
-Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query) {
-    auto filter = logstore::LineFilter::make(query);
+Result<logstore::LineFilter> make_output_filter(const Console& console, const logstore::LineQuery& query) {
+    logstore::LookLimits limits;
+    limits.of_line = logstore::longest_search;
+    limits.is_over = HeldSignals::has_come;
+    limits.on_passed = [console, told = std::make_shared<bool>(false)] {
+        if (!std::exchange(*told, true)) tell_passed(console);
+    };
+    auto filter = logstore::LineFilter::make(query, std::move(limits));
     if (filter) return filter;
     Error failed = filter.error();
     failed.message.insert(0, "--");
@@ -151,14 +164,19 @@ Result<bool> print_bytes(const Console& console, logstore::LogView& log, const l
 
 /// Lines by query, page after page, until `take(page)` returns false. Returns where they end.
 template <class Take>
-Result<std::uint64_t> for_each_page(const fs::path& log_directory, logstore::LineQuery query, Take take) {
+Result<std::uint64_t> for_each_page(const Console& console, const fs::path& log_directory, logstore::LineQuery query,
+                                    Take take) {
+    logstore::ReadBudget budget;
+    budget.of_line = logstore::longest_search;
+    bool is_passed = false;
     query.max_bytes = query.last > 0 ? last_matches_bytes : page_bytes;
     const bool is_counted = query.last > 0 || query.first > 0;
     std::uint64_t wanted = query.first;
     while (true) {
         query.first = wanted;
-        auto page = logstore::read_lines(log_directory, query);
+        auto page = logstore::read_lines(log_directory, query, budget);
         if (!page) return page.error();
+        if (page->passed_bytes > 0 && !std::exchange(is_passed, true)) tell_passed(console);
         wanted -= std::min<std::uint64_t>(wanted, page->lines.size());
         if (!take(*page) || !page->more || (is_counted && wanted == 0)) return page->next;
         query.from = page->next;
@@ -225,7 +243,7 @@ Result<Printed> print_lines(const Console& console, const fs::path& log_director
     LineText lines(style);
     const bool has_borders = !json && (query.context > 0 || query.context_after.value_or(0) > 0);
     std::optional<logstore::Line> last;
-    auto next = for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
+    auto next = for_each_page(console, log_directory, query, [&](const logstore::LinePage& page) {
         std::string text;
         lines.begin_page(page);
         for (const auto& line : page.lines) {
@@ -259,7 +277,7 @@ int print_document(const Console& console, const fs::path& log_directory, const 
     std::string text = format::lines_begin_json(style.process_id);
     bool is_first = true;
     std::uint64_t evicted_bytes = 0, lost_bytes = 0;
-    auto next = for_each_page(log_directory, query, [&](const logstore::LinePage& page) {
+    auto next = for_each_page(console, log_directory, query, [&](const logstore::LinePage& page) {
         evicted_bytes += page.evicted_bytes;
         lost_bytes += page.lost_bytes;
         for (const auto& line : page.lines) {
@@ -324,7 +342,7 @@ static Task<int> output(Context context, OutputArguments options) {
     if (!process) co_return context.console.fail(process.error());
     auto query = make_output_query(options, *process);
     if (!query) co_return context.console.fail(query.error());
-    auto filter = make_output_filter(*query);
+    auto filter = make_output_filter(context.console, *query);
     if (!filter) co_return context.console.fail(filter.error());
     const auto log = find_log(*process);
     if (!log) co_return context.console.fail(log.error());

@@ -11,8 +11,9 @@ Result<logstore::LineQuery> make_output_query(const OutputArguments& options, co
 /// Whether an answer can have given its cursor. Errors: invalid, naming the flag.
 Result<void> check_cursor(const logstore::LineQuery& query, const ProcessView& view, const logstore::LogView& log);
 
-/// What its patterns let pass. Errors: invalid, naming the flag.
-Result<logstore::LineFilter> make_output_filter(const logstore::LineQuery& query);
+/// What its patterns let pass. Says once that some of a line was passed over; gives up when a signal is held back.
+/// Errors: invalid, naming the flag.
+Result<logstore::LineFilter> make_output_filter(const Console& console, const logstore::LineQuery& query);
 
 /// Why nothing was shown of logs that hold something. Empty: nobody need be told.
 std::string nothing_text(const OutputArguments& options);

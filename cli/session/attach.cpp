@@ -325,7 +325,7 @@ private:
                     co_await show_chunks();
                     tell_of_event(item);
                 }
-                view_->take(item, chunks_);
+                take(item);
                 if (chunks_.size() >= 64) co_await show_chunks();
             }
             if (batch.drained) view_->finish(chunks_);
@@ -338,6 +338,11 @@ private:
             }
             if (batch.drained) happen(PrintedAll{*batch.drained});
         }
+    }
+
+    void take(const logstore::Follower::Item& item) {
+        const HeldSignals held;
+        view_->take(item, chunks_);
     }
 
     void hear_of_stop(std::uint32_t run) {

@@ -431,7 +431,7 @@ private:
             wake_changed();
             bool more = true;
             while (more) {
-                auto taken = logs_->merge.take(portion_bytes);
+                auto taken = take_portion();
                 more = taken.more;
                 for (const auto& each : taken.entries) {
                     logs_->text.take(each, chunks_);
@@ -446,6 +446,11 @@ private:
             if (are_all_over()) leave();
             co_await wait_for_more(seen);
         }
+    }
+
+    logstore::Merge::Taken take_portion() {
+        const HeldSignals held;
+        return logs_->merge.take(portion_bytes);
     }
 
     void answer_drains() {

@@ -1,6 +1,7 @@
 #include "cli/session/log_tail.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -69,6 +70,10 @@ struct LogTail::Shared : std::enable_shared_from_this<LogTail::Shared> {
 
     /// The thread. What it throws is the last thing said, as a failure of the log.
     void run(std::filesystem::path directory, std::uint64_t from) {
+        // They are the loop's, which may hold them back.
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
         TailBatch last;
         try {
             read_log(std::move(directory), from);

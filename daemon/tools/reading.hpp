@@ -12,7 +12,7 @@
 namespace persistproc::tools {
 
 /// One call looks no longer: a slow pattern, or a log of gigabytes, is looked at in several.
-inline constexpr std::chrono::seconds longest_look{2};
+inline constexpr std::chrono::seconds longest_look = logstore::longest_search;
 /// Shared with those who wait for their turn, also with those who come while it looks: a short search waits no longer
 /// behind slow ones.
 core::ReadBounds bounds_beside(const core::Workers& workers);
