@@ -154,15 +154,18 @@ std::string line_json(const RecordedLine& line) {
     return document(out);
 }
 
-std::string owner_event_json(const OwnerName& owner, const OwnerEvent& event) {
+/// `owner`: null: there is one process alone.
+static std::string event_document(const OwnerName* owner, const OwnerEvent& event) {
     Json out{{"event", event.event}};
-    add_owner(out, owner);
+    if (owner != nullptr) add_owner(out, *owner);
     if (!event.run.empty()) out["run"] = event.run;
     if (event.pid > 0) out["pid"] = event.pid;
     if (event.bytes > 0) out["bytes"] = event.bytes;
     if (!event.text.empty()) out["text"] = event.text;
     return document(out);
 }
+std::string owner_event_json(const OwnerName& owner, const OwnerEvent& event) { return event_document(&owner, event); }
+std::string event_json(const OwnerEvent& event) { return event_document(nullptr, event); }
 
 static Json ended_object(const ProcessView& view, const OwnerName* owner) {
     // What waits to be restarted has ended all the same.

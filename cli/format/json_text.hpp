@@ -109,6 +109,8 @@ struct OwnerEvent {
     std::string text;
 };
 std::string owner_event_json(const OwnerName& owner, const OwnerEvent& event);
+/// The same, where there is one process alone.
+std::string event_json(const OwnerEvent& event);
 
 /// A recorded line. Bytes that are no UTF-8 become U+FFFD.
 struct RecordedLine {

@@ -71,13 +71,20 @@ std::string missing_text(const Follower::Item& item) {
     return logstore::loss_text(item.event, item.value).value_or("");
 }
 
+OwnerEvent missing_event(const Follower::Item& item, const std::string& text) {
+    const bool is_removed = item.evicted_bytes > 0 || item.event == logstore::Event::removed;
+    OwnerEvent out{.event = is_removed ? "removed" : "gap", .run = {}, .text = text};
+    out.bytes = item.evicted_bytes > 0 ? static_cast<std::int64_t>(item.evicted_bytes) : item.value;
+    return out;
+}
+
 class ByteView final : public OutputView {
 public:
     explicit ByteView(OutputStyle style) : style_(std::move(style)) {}
 
     void take(const Follower::Item& item, std::vector<Chunk>& out) override {
         if (const std::string missing = missing_text(item); !missing.empty())
-            return say(STDERR_FILENO, "(" + missing + ")", out);
+            return say(STDERR_FILENO, "persistproc: " + missing, out);
         if (item.event != logstore::Event::none) {
             if (!style_.events) return;
             const std::string run = fmt::format("{}.{}", style_.process_id, item.run);
@@ -185,7 +192,9 @@ public:
     void take(const Follower::Item& item, std::vector<Chunk>& out) override {
         if (const std::string missing = missing_text(item); !missing.empty()) {
             finish(out);
-            out.push_back(Chunk{STDERR_FILENO, "(" + missing + ")\n"});
+            open_ = {};
+            out.push_back(json_ ? Chunk{STDOUT_FILENO, event_json(missing_event(item, missing))}
+                                : Chunk{STDERR_FILENO, "persistproc: " + missing + "\n"});
             return;
         }
         if (item.event != logstore::Event::none) return;

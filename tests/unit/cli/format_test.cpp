@@ -372,6 +372,17 @@ TEST_CASE("a carriage return of a program leads to no column before its text") {
     CHECK(piecewise({"1%\r", "2%\r", "\n", "\rx"}) == at + "1%" + again + "2%\n" + at + "x");
 }
 
+TEST_CASE("what is missing of one log is said as of several") {
+    const format::OutputStyle style;
+    Follower::Item gone;
+    gone.evicted_bytes = 9;
+    const std::string said = "E:persistproc: 9 bytes before this are gone";
+    CHECK(shown(*format::make_byte_view(style), {gone}).starts_with(said));
+    CHECK(shown(*format::make_line_view(style, {}, false), {gone}).starts_with(said));
+    CHECK(shown(*format::make_line_view(style, {}, true), {gone})
+              .starts_with(R"(O:{"event":"removed","bytes":9,"text":"9 bytes before this are gone)"));
+}
+
 TEST_CASE("the line view joins pieces and searches them") {
     format::OutputStyle style;
     style.process_id = "p1";
