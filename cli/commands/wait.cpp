@@ -464,16 +464,18 @@ static std::string flag_for(const std::string& word) {
     return word == "ready" || word == "exit" ? "--" + word : "--pattern " + base::shell_quote(word);
 }
 
-/// Nobody would wait for the end of the others when what is to be waited for was left out. Nothing: all is well, or
-/// cannot be known yet.
-static Task<std::optional<Error>> refuse_condition(Context context, std::vector<std::string> targets) {
+/// Why none of several is waited for: one is no process. Nobody would wait for the others first to be told; and without
+/// a condition it may have been meant as one. Nothing: all is well, or cannot be known yet.
+static Task<std::optional<Error>> refuse_unknown(Context context, std::vector<std::string> targets,
+                                                 bool names_condition) {
     auto client = co_await DaemonClient::connect(context.executor, context.common);
     if (!client) co_return std::nullopt;
     std::string first;
     for (const std::string& target : targets) {
         const auto view = co_await (*client)->find(target);
         if (view && first.empty()) first = target;
-        if (view || view.error().code != ErrorCode::not_found || first.empty()) continue;
+        if (view || view.error().code != ErrorCode::not_found) continue;
+        if (names_condition || first.empty()) co_return view.error();
         co_return Error{ErrorCode::not_found,
                         fmt::format("{}; as what to wait for: persistproc wait {} {}", view.error().message,
                                     base::shell_quote(base::excerpt(first)), flag_for(base::excerpt(target)))};
@@ -490,9 +492,9 @@ static Task<int> wait(Context context, WaitArguments options) {
         if (!there) co_return console.fail(there.error());
         if (!*there) co_return console.fail(no_such_process(options.targets.front()));
     }
-    if (count > 1 && !options.names_condition) {
+    if (count > 1) {
         std::vector<std::string> targets = options.targets;
-        const auto refused = co_await refuse_condition(context, std::move(targets));
+        const auto refused = co_await refuse_unknown(context, std::move(targets), options.names_condition);
         if (refused) co_return console.fail(*refused);
     }
     Round round = make_round(std::move(context), std::move(options));

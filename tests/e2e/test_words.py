@@ -271,6 +271,8 @@ REFUSED = [
 # One word, as a shell passes it on when it was quoted.
 LINES = [
     (["wait", "api", "up on"], 125, "as what to wait for: persistproc wait api --pattern 'up on'"),
+    (["wait", "api", "typo", "--exit"], 125, 'no process is "typo"'),
+    (["wait", "typo", "api", "--exit"], 125, 'no process is "typo"'),
     (["run", "echo hi && sleep 1"], 2, '"&&" needs a shell: persistproc run --shell \'echo hi && sleep 1\''),
     (["echo hi | cat"], 2, "persistproc run --shell 'echo hi | cat'"),
     (["start", "echo $HOME"], 2, "persistproc start --shell 'echo $HOME'"),
