@@ -70,6 +70,21 @@ void check_runs(const Examined& examined, Findings& out) {
         out.ok(name, "each answers that should");
 }
 
+namespace {
+
+/// Nothing but its shim can end it, and a stop only waits for that.
+std::string advice_on_silent(const ProcessView& view) {
+    const auto silent = std::find_if(view.causes.begin(), view.causes.end(), [](const domain::Cause& each) {
+        return each.code == domain::CauseCode::shim_silent && each.pid.value_or(0) > 0;
+    });
+    if (silent == view.causes.end()) return fmt::format("persistproc status {}", view.id);
+    return fmt::format(
+        "kill -CONT {0}, if it was stopped; else kill -KILL {0}, and persistproc stop {1} ends what it left",
+        *silent->pid, view.id);
+}
+
+}  // namespace
+
 void check_processes(const Examined& examined, Findings& out) {
     if (!examined.daemon) return;
     if (!examined.processes) {
@@ -93,7 +108,7 @@ void check_processes(const Examined& examined, Findings& out) {
                         "the daemon's log says why: daemon.log in the data directory");
         else if (view.state == ProcessState::unreachable)
             out.problem("processes", fmt::format("{}: its shim lives and does not answer", shown),
-                        fmt::format("look at PID {}; persistproc stop --force {}", *view.pid, view.id));
+                        advice_on_silent(view));
         else if (view.state == ProcessState::unsupported)
             out.note("processes", fmt::format("{} was written by another version", shown), "use that version");
         else if (view.state == ProcessState::lost)

@@ -407,6 +407,7 @@ class KillShim(harness.TestCase):
             self.assertEqual([v["state"] for v in views], ["running", "unreachable", "running"])
             self.assertEqual([v["pid"] for v in views], pids)
             self.ok("stop", "s0")
+            self.assertIn(f"kill -CONT {shim}, if it was stopped;".encode(), self.cli("doctor").out)
         finally:
             os.kill(shim, signal.SIGCONT)
         harness.eventually("it is adopted", lambda: self.view("s1")["state"] == "running")
