@@ -19,6 +19,7 @@
 #include "common/base/proc.hpp"
 #include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
+#include "common/ops/error.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/port_holder.hpp"
 
@@ -412,8 +413,12 @@ static Task<int> setup(Context context, SetupArguments options) {
     if (options.print) {
         for (const ops::Agent* agent : chosen)
             told.push_back(print_entry(*agent, file_of(*agent, options.scope, *folders), options, shown));
-        const int status = show(console, told, options, shown);
-        if (there.stranger) console.note(held_by_stranger(context.common, there).message);
+        int status = show(console, told, options, shown);
+        if (there.stranger) {
+            const Error refused = held_by_stranger(context.common, there);
+            console.say(refused.message);
+            status = ops::exit_status(refused);
+        }
         if (needs_token)
             console.note(
                 fmt::format("TOKEN is what stands in {}", rundir::token_path(context.common.data_directory).native()));

@@ -336,7 +336,8 @@ class SetupBesideAStranger(harness.TestCase):
                     self.assertOneLine(refused.err, f"port {stranger.getsockname()[1]} is held by",
                                        f"(PID {os.getpid()})", "leave out --http", "--port")
                 self.assertEqual(list(self.place.work.iterdir()), [])
-                shown = self.ok("setup", "cursor", "--scope", "project", "--http", "--print")
+                shown = self.cli("setup", "cursor", "--scope", "project", "--http", "--print")
+                self.assertEqual(shown.code, 125)
                 self.assertOneLine(shown.err, f"port {stranger.getsockname()[1]} is held by", "leave out --http")
                 self.ok("setup", "cursor")
 

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import stat
 import subprocess
 import tomllib
@@ -229,6 +230,14 @@ class Setup(Case):
         shown = self.ok("setup", "claude", "--http", "--print").out.decode()
         self.assertIn("claude mcp add --transport http --scope user persistproc ", shown)
         self.assertEqual(listing(self.home), before)
+
+    def test_what_leads_to_a_stranger_is_shown_and_refused(self):
+        with socket.create_server(("127.0.0.1", 0)) as stranger:
+            port = str(stranger.getsockname()[1])
+            shown = self.cli("setup", "cursor", "--http", "--print", "--port", port)
+        self.assertEqual(shown.code, 125)
+        self.assertIn(f"http://127.0.0.1:{port}/mcp", shown.out.decode())
+        self.assertIn(f"port {port} is held by ", shown.err.decode())
 
     def test_name_port_and_both_forms(self):
         path = self.home / ".cursor/mcp.json"
