@@ -116,6 +116,9 @@ struct ObjectReader {
             keep_unknown(facts.name, json, *unknown);
             return {};
         }
+        // Unix seconds are a number to whoever writes JSON.
+        const bool is_time = facts.kind == ValueKind::time && field.value->shape == Shape::text;
+        if (is_time && json.is_number() && how.use != in_documents) return read_at(where, field, Json(compact(json)));
         void* value = member(field, into);
         auto done = is_formed(field, how.use) ? field.value->form_read(field.form, json, where, value)
                                               : field.value->read(json, where, how, value);

@@ -22,4 +22,17 @@ TEST_CASE("a size is a number of bytes or a text") {
     CHECK(shown.dump() == R"({"type":"integer","default":16384})");
 }
 
+TEST_CASE("Unix seconds may be a number") {
+    const auto since = [](schema::Json value) {
+        return schema::parse<ops::OutputRequest>(schema::Json{{"process", "p1"}, {"since", std::move(value)}});
+    };
+    CHECK(since(1764500000)->since == "1764500000");
+    CHECK(since(1764500000.25)->since == "1764500000.25");
+    CHECK(since("5m")->since == "5m");
+    CHECK(since(true).error().message == "since: expected string, got true");
+    // It says what a text is.
+    CHECK(schema::parse<ops::OutputRequest>(schema::Json{{"process", "p1"}, {"run", 3}}).has_error());
+    CHECK(schema::parse<ops::OutputRequest>(schema::Json{{"process", "p1"}, {"grep", 3}}).has_error());
+}
+
 }  // namespace get_process_output_test
