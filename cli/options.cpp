@@ -207,6 +207,19 @@ Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& afte
     return common;
 }
 
+namespace {
+
+/// Which subcommand a flag is told of that stands before the first word: that word; else what runs a command.
+std::string_view subcommand_in(const std::vector<std::string>& arguments) {
+    const auto word = std::find_if(arguments.begin(), arguments.end(),
+                                   [](const std::string& each) { return each.empty() || each[0] != '-'; });
+    if (word == arguments.end()) return "";
+    const Subcommand* const found = find_subcommand(*word);
+    return found == nullptr ? "run" : found->typed.name;
+}
+
+}  // namespace
+
 Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     // Flags before the first word: those of every subcommand, and those of `run`, because the word may be a command.
     Line run(*find_subcommand("run"));
@@ -219,7 +232,7 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
         return Result<void>();
     };
     run.flags.push_back(version);
-    auto split = split_arguments(arguments, shapes_of(run.flags), FlagPlace::before_words, "run");
+    auto split = split_arguments(arguments, shapes_of(run.flags), FlagPlace::before_words, subcommand_in(arguments));
     if (!split) return split.error();
     const std::string first = split->words.empty() ? std::string() : split->words[0];
     const Subcommand* subcommand = split->dashes ? nullptr : find_subcommand(first);

@@ -63,7 +63,17 @@ constexpr OtherWord foreign_verbs[] = {
     {"kill", to_kill, to_end},
     {"pkill", to_kill, to_end},
     {"killall", to_kill, to_end},
+    {"terminate", to_stop, to_end},
+    {"halt", to_stop, to_end},
     {"try-restart", "persistproc restart {}", ""},
+    {"reload-or-restart", "persistproc restart {}", ""},
+    {"gracefulReload", "persistproc restart {}", ""},
+    {"rebuild", "persistproc restart {}", "persistproc up --recreate begins all of a project anew"},
+    {"redeploy", "persistproc restart {}", "persistproc up --recreate begins all of a project anew"},
+    {"bounce", "persistproc restart {}", ""},
+    {"edit",
+     "persistproc restart -e NAME=VALUE {} changes variables, persistproc start --fresh --label {} -- CMD the command",
+     ""},
     {"reset", "persistproc restart {} begins it anew, persistproc flush {} empties its log", ""},
     {"reset-failed", "persistproc rm {}", "persistproc prune forgets what has ended"},
     {"reread", "persistproc restart {}",
@@ -74,6 +84,8 @@ constexpr OtherWord foreign_verbs[] = {
     {"view", "persistproc output {}", ""},
     {"cp", "persistproc output {} > FILE", ""},
     {"delete", to_forget, ""},
+    {"destroy", to_forget, ""},
+    {"unmonitor", to_forget, ""},
     {"del", to_forget, ""},
     {"remove", to_forget, ""},
     {"forget", to_forget, ""},
@@ -85,6 +97,11 @@ constexpr OtherWord foreign_verbs[] = {
     {"tree", to_describe, ""},
     {"env", to_describe, ""},
     {"is-active", to_describe, ""},
+    {"is-failed", to_describe, ""},
+    {"is-enabled", to_start_later, unit_alone},
+    {"url", "persistproc status {} shows where it is ready, and its ports", to_list},
+    {"health", to_describe, to_list},
+    {"healthcheck", to_describe, to_list},
     {"monit", to_watch, to_list},
     {"stats", to_watch, to_list},
     {"dashboard", to_watch, to_list},
@@ -113,6 +130,11 @@ constexpr OtherWord foreign_verbs[] = {
     {"mask", "persistproc stop {}: nothing starts it again by itself", "systemctl --user mask persistprocd"},
     {"unmask", "persistproc start {}", "systemctl --user unmask persistprocd"},
     {"avail", to_describe, to_list},
+    {"launch", "persistproc start {}", to_define},
+    {"spawn", "persistproc start {}", to_define},
+    {"services", to_describe, to_list},
+    {"service", to_describe, to_list},
+    {"units", to_describe, to_list},
     {"add", "persistproc start {}", to_define},
     {"create", "persistproc start {}", to_define},
     {"quit", to_stop, to_end},
@@ -132,6 +154,12 @@ constexpr OtherWord foreign_verbs[] = {
     {"clear", "persistproc flush {}",
      "persistproc flush TARGET empties a log, persistproc prune forgets what has ended"},
     {"clean", "persistproc flush {}", "persistproc prune forgets what has ended"},
+    {"cleanup", to_forget, "persistproc prune forgets what has ended"},
+    {"purge", to_forget, "persistproc prune forgets what has ended"},
+    {"gc", "", "persistproc prune forgets what has ended"},
+    {"vacuum", "persistproc flush {}", "persistproc prune forgets what has ended"},
+    {"truncate", "persistproc flush {}", ""},
+    {"logrotate", "persistproc flush {}", "logs are bounded by themselves: persistproc output TARGET reads one"},
     {"scale", "persistproc start --label NAME CMD for each instance", ""},
     {"pause", "persistproc signal STOP {}", ""},
     {"unpause", "persistproc signal CONT {}", ""},
@@ -713,6 +741,21 @@ Error refuse_reserved(const OtherWord& reserved, const StartArguments& arguments
 
 }  // namespace
 
+/// Of what is no program and stands before a process: what can be done with that. Nothing: it is a slip for a
+/// subcommand, or no process stands behind it.
+static std::optional<Error> refuse_unknown_verb(const StartArguments& arguments,
+                                                const std::vector<ProcessView>& views) {
+    const auto& command = arguments.request.definition.command;
+    if (!arguments.implied || arguments.dashes || command.size() < 2 || !near_subcommand(command.front()).empty())
+        return std::nullopt;
+    const ProcessView* const target = find_named(views, command[1]);
+    if (target == nullptr) return std::nullopt;
+    return Error{ErrorCode::invalid,
+                 fmt::format("no subcommand and no program is {}; {} (persistproc --help lists what there is)",
+                             base::quote(base::excerpt(command.front())),
+                             known_process(arguments, command[1], *target).message)};
+}
+
 std::optional<Error> refuse_known(const StartArguments& arguments, const std::vector<ProcessView>& views) {
     const auto& command = arguments.request.definition.command;
     const std::string& word = arguments.word.empty() ? command.front() : arguments.word;
@@ -758,6 +801,7 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
     if (is_found) return std::nullopt;
     if (known != nullptr) return known_process(arguments, name, *known);
     if (const ProcessView* const near = find_but_for_case(views, name)) return near_process(name, *near);
+    if (auto unknown_verb = refuse_unknown_verb(arguments, views)) return unknown_verb;
     return refuse_unknown_id(word);
 }
 

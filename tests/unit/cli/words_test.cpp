@@ -193,6 +193,29 @@ TEST_CASE("flags of docker say what is meant here") {
     CHECK(instead_of_flag("list", "-v") == "of serve and mcp alone");
 }
 
+TEST_CASE("a flag before the first word is told of the subcommand behind it") {
+    const auto said = [](const std::vector<std::string>& arguments) {
+        const auto refused = parse_invocation(arguments);
+        return refused ? std::string() : refused.error().message;
+    };
+    CHECK(said({"-v", "list"}) == "unknown flag -v: of serve and mcp alone");
+    CHECK(said({"-v"}) == "unknown flag -v: of serve and mcp alone");
+    CHECK(said({"-v", "sleep"}).find("no volume need be named") != std::string::npos);
+}
+
+TEST_CASE("what is no verb of anybody is told what can be done with the process behind it") {
+    for (const std::string word : {"purge", "cleanup"}) {
+        CHECK(said_of({word}).find(" persistproc prune forgets what has ended") != std::string::npos);
+        CHECK(said_of({word, "w1"}).find(" persistproc rm w1 ") != std::string::npos);
+    }
+    CHECK(said_of({"frobnicate", "sn", "x"})
+              .starts_with("no subcommand and no program is \"frobnicate\"; \"sn\" is p3, "
+                           "running: persistproc status sn, "));
+    CHECK(said_of({"frobnicate", "nothing"}).empty());
+    // A slip is asked about.
+    CHECK(said_of({"strat", "sn"}).empty());
+}
+
 TEST_CASE("all stands for every process behind the verb of another tool too") {
     CHECK(said_of({"kill", "all"}).find(": persistproc stop --force all, or persistproc signal KILL all;") !=
           std::string::npos);
