@@ -97,6 +97,13 @@ Result<void> check_environment(const Environment& environment) {
     return boost::system::in_place_value;
 }
 
+bool has_form_of_run(std::string_view text) noexcept {
+    const auto dot = text.find('.');
+    if (dot == text.npos) return false;
+    const auto id = find_process_id(text.substr(0, dot));
+    return id && find_run_number(text, *id);
+}
+
 Result<void> check_label(std::string_view label) {
     if (label.empty()) return Error{ErrorCode::invalid, "label: must not be empty"};
     if (label.size() > 200)
@@ -111,6 +118,8 @@ Result<void> check_label(std::string_view label) {
         return Error{ErrorCode::invalid, fmt::format("label: \"{}\" would be taken for a flag; choose another", label)};
     if (find_process_id(label))
         return Error{ErrorCode::invalid, fmt::format("label: \"{}\" has the form of an id; choose another", label)};
+    if (has_form_of_run(label))
+        return Error{ErrorCode::invalid, fmt::format("label: \"{}\" has the form of a run; choose another", label)};
     return boost::system::in_place_value;
 }
 

@@ -44,6 +44,8 @@ std::optional<ProcessId> find_process_id(std::string_view text) noexcept;
 std::optional<std::uint32_t> find_number(std::string_view text) noexcept;
 /// Accepts "p7.2" for `process` p7, and a bare "2". No value: neither.
 std::optional<std::uint32_t> find_run_number(std::string_view text, ProcessId process) noexcept;
+/// "p7.2", of whatever process. Pure.
+bool has_form_of_run(std::string_view text) noexcept;
 
 enum class ProcessState {
     waiting,  // wanted up, and something it needs is not there yet

@@ -67,6 +67,7 @@ Result<void> check_process_name(std::string_view name) {
     if (std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; }))
         return refuse("a number would be taken for a PID");
     if (domain::find_process_id(name)) return refuse("has the form of a process's id");
+    if (domain::has_form_of_run(name)) return refuse("has the form of a run");
     if (name == "all") return refuse("means every process");
     if (name == "env" || name == "project") return refuse(fmt::format("${{{}.…}} means something else", name));
     return {};

@@ -106,6 +106,7 @@ TEST_CASE("labels are short, plain and no ids") {
                                      std::string("web\ufff9"),
                                      std::string("web\U0001d173"),
                                      std::string("web\U0001bca0"),
+                                     std::string("p3.1"),
                                      std::string("web\U00013430"),
                                      std::string("web\u0600"),
                                      std::string("web\ufdd0"),

@@ -190,6 +190,7 @@ TEST_CASE("given mistakes, when a file is checked, then each is told with its pl
         {"[process.a]\nrun = 'x'\ntty = true\n", "/shop/persistproc.toml:3:1: process.a.tty: "},
         {"[process.12]\nrun = 'x'\n", "/shop/persistproc.toml:1:10: \"12\": a number would be taken for a PID"},
         {"[process.p7]\nrun = 'x'\n", "/shop/persistproc.toml:1:10: \"p7\": has the form of a process's id"},
+        {"[process.\"p7.2\"]\nrun = 'x'\n", "/shop/persistproc.toml:1:10: \"p7.2\": has the form of a run"},
         {"[process.all]\nrun = 'x'\n", "/shop/persistproc.toml:1:10: \"all\": means every process"},
         {"[process.env]\nrun = 'x'\n", "/shop/persistproc.toml:1:10: \"env\": ${env.…} means something else"},
         {"[process.'a b']\nrun = 'x'\n", "/shop/persistproc.toml:1:10: \"a b\": a name is letters"},
