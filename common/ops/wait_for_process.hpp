@@ -69,7 +69,7 @@ struct WaitMeta : domain::Ending {
     std::optional<std::string> match;  // the matching line
     std::optional<std::int64_t> port;
     std::optional<std::string> url;  // ready: where it is to be reached, if that is known
-    std::string detail;              // not ready in time: why
+    std::string detail;              // not ready, or not found, in time: why
     bool stopped = false;            // the run ended on request
     std::optional<std::string> run;
     std::optional<std::string> earlier_run;  // the one there was when the wait began, if it is not `run`

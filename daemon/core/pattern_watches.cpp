@@ -600,6 +600,7 @@ const std::optional<logstore::Line>& PatternWatches::Watch::match() const noexce
 const std::optional<logstore::Line>& PatternWatches::Watch::unfinished() const noexcept { return waiting_->unfinished; }
 const std::optional<Error>& PatternWatches::Watch::failure() const noexcept { return waiting_->failure; }
 bool PatternWatches::Watch::was_passed() const noexcept { return waiting_->was_passed; }
+bool PatternWatches::Watch::is_behind() const noexcept { return waiting_->is_behind || waiting_->is_looked_for; }
 std::uint64_t PatternWatches::Watch::looked_to() const noexcept { return waiting_->looked_to; }
 void PatternWatches::Watch::take_any_run() { waiting_->question.run.reset(); }
 

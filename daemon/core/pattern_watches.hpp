@@ -63,6 +63,8 @@ public:
         const std::optional<logstore::Line>& unfinished() const noexcept;
         /// The last look ended without one, because others had their turn before it.
         bool was_passed() const noexcept;
+        /// There is, or may be, more in the log than the last look has seen.
+        bool is_behind() const noexcept;
         /// Position: what stands before it was looked at.
         std::uint64_t looked_to() const noexcept;
         /// From here on, output of any run.

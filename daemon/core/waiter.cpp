@@ -389,7 +389,8 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
             if (errors) errors->take_any_run();
             continue;
         }
-        if (before.is_over) co_return co_await ended(*wait);
+        const bool is_behind = watch->is_behind();
+        if (before.is_over && !is_behind) co_return co_await ended(*wait);
         const bool has_failed = errors && errors->due() <= clock_.now() && !watch->unfinished();
         if (has_failed) co_return co_await failed(*wait, *errors);
         if (supervisor_.has_left()) co_return leaving();
@@ -399,9 +400,12 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
             // What was not looked at is to be looked at by the next wait.
             const std::uint64_t end = (*result)->next;
             (*result)->next = std::min(end, watch->looked_to());
-            if (watch->was_passed()) (*result)->unsearched = end - (*result)->next;
+            if (is_behind) (*result)->unsearched = end - (*result)->next;
+            if (before.is_over && (*result)->unsearched == 0) co_return co_await ended(*wait);
             co_return result;
         }
+        // Nothing more will wake it.
+        if (before.is_over) continue;
         co_await (watch->found() || sleep(*wait, errors.get(), before.changes, wait->until));
     }
 }

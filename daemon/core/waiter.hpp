@@ -32,7 +32,7 @@ struct WaitResult {
     // error: the first one since the wait or its cursor began, or shortly before; ended: the run's last one
     std::optional<logstore::ErrorBlock> error;
     std::uint64_t next = 0;        // position to go on from
-    std::uint64_t unsearched = 0;  // timed_out: bytes from there on that others kept it from looking at
+    std::uint64_t unsearched = 0;  // timed_out: bytes from there on for which there was no time
 };
 
 /// On the heap: the frame of each function that awaits it keeps room for it while hundreds of waits may sleep.

@@ -48,8 +48,8 @@ std::string error_at(const std::optional<logstore::ErrorBlock>& error) {
 
 std::string unsearched_text(const core::WaitResult& result) {
     if (result.unsearched == 0) return "";
-    return fmt::format("; others had their turn before it: {} bytes from the cursor on were not searched",
-                       result.unsearched);
+    return fmt::format("; there was no time for {} from the cursor on, which {} not searched",
+                       base::counted(result.unsearched, "byte"), result.unsearched == 1 ? "was" : "were");
 }
 
 /// Why it is not ready: " (port 3000: nothing listens)".
@@ -188,6 +188,8 @@ ops::WaitMeta meta_of(const core::WaitResult& waited, double left) {
     if (waited.port) meta.port = *waited.port;
     if (waited.end == ops::WaitOutcome::ready && !waited.process.url.empty()) meta.url = waited.process.url;
     meta.detail = waited.not_ready;
+    if (waited.unsearched > 0)
+        meta.detail = fmt::format("there was no time to look at {}", base::counted(waited.unsearched, "byte"));
     meta.run = to_string(RunId{waited.process.id, waited.run});
     if (waited.run > waited.begun_in && waited.begun_in > 0)
         meta.earlier_run = to_string(RunId{waited.process.id, waited.begun_in});

@@ -117,6 +117,20 @@ TEST_CASE("of a line that was redrawn a wait shows the state that matched") {
     }
 }
 
+TEST_CASE("what there was no time to look at is not said to be missing") {
+    Waiting web;
+    std::string much;
+    for (int i = 0; i < 10'000; ++i) much += std::string(200, 'a') + "\n";
+    web.log.out(much + "the end\n");
+    web.daemon.call("stop_process", Json{{"process", "web"}});
+    web.begin(Json{{"pattern", "(a?a?a?a?){200}b|the end"}, {"timeout_seconds", 0.001}});
+    const Json result = web.answer(1ms);
+    CHECK(error_code(result) == "timeout");
+    CHECK(Waiting::text(result).find("; there was no time for ") != std::string::npos);
+    web.begin(Json{{"pattern", "the end"}, {"cursor", Waiting::meta(result)["next_cursor"]}});
+    CHECK(Waiting::meta(web.answer())["outcome"] == "matched");
+}
+
 TEST_CASE("how a run ended is told once") {
     Waiting web;
     web.begin(for_ready);
