@@ -186,6 +186,9 @@ std::uint64_t Segment::unindexed_bytes() const noexcept {
     struct stat facts {};
     if (::fstat(data_.get(), &facts) != 0) return 0;
     const auto size = static_cast<std::uint64_t>(facts.st_size), named = end_position_ - first_position();
+    // Who writes it has written on since the index was looked at, and names what was written.
+    const auto index_size = size_of(index_.get(), name_);
+    if (index_size && *index_size >= sizeof(SegmentHeader) + (count_ + 1) * sizeof(IndexRecord)) return 0;
     return size - std::min(size, named);
 }
 

@@ -86,6 +86,8 @@ std::uint64_t Snapshot::unindexed_bytes() const {
         const auto [stop, unread] = std::from_chars(name.data(), name.data() + name.size(), found);
         if (unread != std::errc() || stop != name.data() + name.size() || found <= number) continue;
         std::error_code unknown;
+        // It was begun since.
+        if (std::filesystem::exists(index_path(directory_, found), unknown)) continue;
         const auto size = entry->file_size(unknown);
         if (!unknown) bytes += size;
     }

@@ -105,8 +105,12 @@ std::string details(const core::Located& process, const ops::OutputMeta& meta, c
     if (meta.evicted_bytes > 0)
         add(fmt::format("{} gone (size limit, flushed, or files changed)",
                         base::counted(meta.evicted_bytes, "older byte")));
-    // What a program that runs has just printed gets its index at once.
-    if (shown.unindexed_bytes > 0 && (!process.is_live || (shown.lines == 0 && shown.next == 0)))
+    // What a program that runs has just printed gets its index at once; so does what those print that it left.
+    const bool may_print =
+        process.is_live || std::any_of(process.causes.begin(), process.causes.end(), [](const domain::Cause& each) {
+            return each.code == domain::CauseCode::left_running;
+        });
+    if (shown.unindexed_bytes > 0 && (!may_print || (shown.lines == 0 && shown.next == 0)))
         add(fmt::format("{} cannot be read: their index is damaged or gone, read the .log files in {}",
                         base::counted(shown.unindexed_bytes, "byte"), base::quote(process.log.native())));
     // Else a mark at its place tells it.
