@@ -464,6 +464,7 @@ Task<Waited> Waiter::wait_for_ready(WaitPtr wait) {
     if (errors) co_await errors->look(wait->until);
     std::vector<int> seen;
     std::uint32_t seen_of = 0;
+    bool has_looked = false;  // often enough to tell: it listens on nothing, or did not at the look before
     MonoTime next_look = clock_.now();
     for (;;) {
         poller.looks();
@@ -479,6 +480,7 @@ Task<Waited> Waiter::wait_for_ready(WaitPtr wait) {
             ports = application_ports(std::move(ports));
             const auto stays = [&](int each) { return std::find(seen.begin(), seen.end(), each) != seen.end(); };
             is_ready = seen_of == before.run && std::any_of(ports.begin(), ports.end(), stays);
+            has_looked = ports.empty() || seen_of == before.run;
             seen = std::move(ports);
             seen_of = before.run;
             next_look = clock_.now() + ready_interval;
@@ -489,7 +491,10 @@ Task<Waited> Waiter::wait_for_ready(WaitPtr wait) {
             co_return co_await finish(WaitOutcome::ready, *wait);
         }
         const MonoTime now = clock_.now();
-        if (errors && errors->due() <= now) co_return co_await failed(*wait, *errors);
+        // One that it was ready after, was handled.
+        const bool is_due = errors && errors->due() <= now;
+        const bool may_be_ready = has_begun && !before.has_checks && !has_looked && now < wait->until;
+        if (is_due && !may_be_ready) co_return co_await failed(*wait, *errors);
         if (now >= wait->until) {
             auto result = co_await finish(WaitOutcome::timed_out, *wait);
             if (!result) co_return result;
@@ -501,7 +506,8 @@ Task<Waited> Waiter::wait_for_ready(WaitPtr wait) {
         }
         const MonoTime again = before.has_checks ? wait->until : std::max(next_look, poller.next(now));
         const MonoTime next = std::min(wait->until, again);
-        co_await sleep(*wait, errors.get(), before.changes, next);
+        ErrorWatch* const watched = is_due ? nullptr : errors.get();
+        co_await sleep(*wait, watched, before.changes, next);
     }
 }
 

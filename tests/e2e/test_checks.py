@@ -55,6 +55,20 @@ class Checks(harness.TestCase):
                 self.ok("start", "--label", f"at {host}", "--ready", str(port), "--wait", "--", *self.server(port, host))
                 self.assertIs(self.view(f"at {host}")["ready"], True)
 
+    def test_what_listens_without_a_check_is_ready_whatever_it_printed_before(self):
+        code = (
+            "import socket, time; print('Error: the cache is cold', flush=True)\n"
+            "listener = socket.create_server(('127.0.0.1', 0)); time.sleep(600)"
+        )
+        self.start("web", harness.python(code))
+        self.ok("wait", "web", "--ready")
+        agent = self.mcp()
+        # An error ends a wait for anything else, once it is old enough.
+        vain = agent.call("wait_for_process", process="web", pattern="never", timeout_seconds=60)
+        self.assertEqual(vain.meta["outcome"], "error")
+        ready = agent.call("wait_for_process", process="web", until="ready", timeout_seconds=60)
+        self.assertEqual(ready.meta["outcome"], "ready")
+
     def test_who_has_its_port_is_told(self):
         port = harness.free_port()
         with socket.create_server(("127.0.0.1", port)):
