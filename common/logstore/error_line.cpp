@@ -110,6 +110,11 @@ std::optional<Prefix> read_word(std::string_view line, std::size_t begin, std::s
     const std::string_view word = trimmed(line.substr(begin, end - begin), ",;.");
     const std::string_view next = line.substr(end);
     if (const Level level = level_of_capitals(word); level != Level::none) return Prefix{level, end};
+    // Monolog's channel before it: "app.ERROR: …".
+    const auto dot = word.rfind('.');
+    if (dot != word.npos && next.starts_with(':'))
+        if (const Level level = level_of_capitals(word.substr(dot + 1)); level != Level::none)
+            return Prefix{level, end};
     const Level level = level_of_word(word);
     // In small letters it is a word like any other, unless it stands as a level does.
     const bool is_marked = next.starts_with(':') || next.starts_with(" -") || next.starts_with(" |");
@@ -219,7 +224,19 @@ bool is_typed_error(std::string_view text) {
     const bool is_named_so = name.ends_with("Error") || name.ends_with("Exception") || name.ends_with("Panic");
     if (!is_named_so && !(is_of_exceptions && !name.ends_with("Warning"))) return false;
     if (end == text.size()) return name.size() < type.size();
-    return says_what(text.substr(end));
+    // As Rails logs it: "NoMethodError (undefined method `x' for nil):".
+    const std::string_view rest = trimmed(text.substr(end));
+    const bool is_in_brackets = rest.size() > 4 && rest.starts_with('(') && rest.ends_with("):");
+    return is_in_brackets || says_what(text.substr(end));
+}
+
+/// "failed to load config: SyntaxError: …": what a program says of an error that it goes on after.
+bool is_told_failure(std::string_view text) {
+    constexpr std::string_view words[] = {"ailed",  "ailure", "ails ",     "nable to",
+                                          "annot ", "an't ",  "ould not ", "rror"};
+    for (auto colon = text.find(": "); colon <= longest_bracket; colon = text.find(": ", colon + 1))
+        if (has_one(text.substr(0, colon), words) && is_typed_error(text.substr(colon + 2))) return true;
+    return false;
 }
 
 /// "Internal server error: …"
@@ -321,18 +338,31 @@ bool is_unmistakable(std::string_view line) {
 }
 
 bool begins_like_error(std::string_view text) {
-    constexpr std::string_view fronts[] = {"panic: ",           "fatal error: ",
-                                           "Fatal error: ",     "Fatal Python error: ",
-                                           "Parse error: ",     "Uncaught ",
-                                           "Exception in ",     "Caused by: ",
-                                           "error[E",           "error TS",
-                                           "ERROR in ",         "** (",
-                                           "Failed to compile", "Build failed",
-                                           "Transform failed",  "Segmentation fault",
-                                           "terminate called ", "Assertion failed",
-                                           "e: file://",        "FATAL ERROR: ",
-                                           "--- FAIL: ",        "Module not found: Error: ",
-                                           "rake aborted!"};
+    constexpr std::string_view fronts[] = {"panic: ",
+                                           "fatal error: ",
+                                           "Fatal error: ",
+                                           "Fatal Python error: ",
+                                           "Parse error: ",
+                                           "Uncaught ",
+                                           "Exception in ",
+                                           "Caused by: ",
+                                           "error[E",
+                                           "error TS",
+                                           "ERROR in ",
+                                           "** (",
+                                           "Failed to compile",
+                                           "Build failed",
+                                           "Transform failed",
+                                           "Segmentation fault",
+                                           "terminate called ",
+                                           "Assertion failed",
+                                           "e: file://",
+                                           "FATAL ERROR: ",
+                                           "--- FAIL: ",
+                                           "Module not found: Error: ",
+                                           "rake aborted!",
+                                           "CMake Error",
+                                           "FAILURE: Build failed"};
     if (starts_with_one(text, fronts)) return true;
     if (!text.starts_with("Unhandled ") && !text.starts_with("unhandled ")) return false;
     return has_one(text, {"xception", "ejection", "rror"});
@@ -413,7 +443,8 @@ LineKind kind_of(std::string_view line) {
     const std::string_view rest = told_behind(line, prefix);
     if (is_wrapper(rest)) return LineKind::wrapper;
     if (begins_like_error(rest)) return LineKind::error;
-    return indent <= 4 && (is_typed_error(rest) || is_phrased_error(rest)) ? LineKind::error : LineKind::other;
+    const bool is_error = is_typed_error(rest) || is_phrased_error(rest) || is_told_failure(rest);
+    return indent <= 4 && is_error ? LineKind::error : LineKind::other;
 }
 
 bool is_continuation(std::string_view line) {

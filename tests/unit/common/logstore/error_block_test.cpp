@@ -434,6 +434,24 @@ Identify and stop the process that's listening on port 8080 or configure this ap
      "/usr/bin/ld: cart.o: in function `main':\ncart.c:(.text+0x5): undefined reference to `pay'\n"
      "collect2: error: ld returned 1 exit status\nmake: *** [Makefile:2: shop] Error 1\n",
      nullptr, nullptr, "/usr/bin/ld", "make: ***"},
+    {"Node, told by a program that goes on",
+     "failed to load config: SyntaxError: Expected property name or '}' in JSON at position 1\n"
+     "    at JSON.parse (<anonymous>)\n    at Object.<anonymous> (/home/me/shop/js4.js:1:12)\n",
+     nullptr, "js4.js:1:12", "failed to load", nullptr},
+    {"Node, no database",
+     "\xe2\x9d\x8c Unable to connect to the database: SequelizeConnectionRefusedError: connect ECONNREFUSED "
+     "127.0.0.1:5432\n    at Server.listen (/home/me/shop/server.js:9:3)\n",
+     nullptr, "server.js:9:3", "\xe2\x9d\x8c", nullptr},
+    {"Rails, logged",
+     "NoMethodError (undefined method `total' for nil:NilClass):\n  \napp/controllers/orders_controller.rb:12:in "
+     "`show'\n",
+     nullptr, nullptr, "NoMethodError", nullptr},
+    {"Laravel", "[2026-01-01 10:00:00] local.ERROR: Call to a member function total() on null\n", nullptr, nullptr,
+     "[2026", nullptr},
+    {"CMake", "CMake Error at CMakeLists.txt:5 (find_package):\n  By not providing \"FindFoo.cmake\"\n", nullptr,
+     nullptr, "CMake Error", nullptr},
+    {"Gradle", "FAILURE: Build failed with an exception.\n\n* What went wrong:\nno\n", nullptr, nullptr, "FAILURE",
+     nullptr},
     {"rewritten", "building 10 %\rbuilding 50 %\rError: out of paper\n", "Error: out of paper", "", "Error", "Error"},
 };
 
@@ -476,6 +494,9 @@ const char* const no_errors[] = {
     "GET /api/errors 500 12.345 ms - 42",
     "POST /errors/Exception: 200",
     "\xe2\x9c\x93 throws TypeError: when called without arguments (3 ms)",
+    "\xe2\x9c\x93 fails with TypeError: without arguments (3 ms)",
+    "[2026-01-01 10:00:00] local.INFO: Error: was handled",
+    "[2026-01-01 10:00:00] local.INFO: failed before: Error: was handled",
     "Error handling middleware loaded",
     "ErrorBoundary mounted",
     "error_reporting = E_ALL",
