@@ -221,13 +221,23 @@ static std::optional<Error> find_mute_daemon(const fs::path& data) {
                     pid, data.native())};
 }
 
+static Error run_on(const fs::path& data, const ProcessCount& there) {
+    if (auto mute = find_mute_daemon(data)) return *mute;
+    return {ErrorCode::unavailable,
+            fmt::format("no daemon serves {}, and {}: {}", data.native(),
+                        base::counted(there.live, "program runs on; take it over", "programs run on; take them over"),
+                        serve_command(data))};
+}
+
 Task<Result<std::unique_ptr<DaemonClient>>> connect_or_start(boost::asio::any_io_executor executor,
                                                              CommonOptions options, bool autostart) {
     const fs::path data = options.data_directory;
     auto client = co_await DaemonClient::connect(executor, options);
     if (client || is_there(client.error())) co_return client;
     if (!autostart || !options.autostart) {
-        Error refused = client.error();
+        const auto there = count_processes(data);
+        const bool runs_on = client.error().code == ErrorCode::unavailable && there && there->live > 0;
+        Error refused = runs_on ? run_on(data, *there) : client.error();
         refused.message += autostart ? " (PERSISTPROC_AUTOSTART is 0)" : " (--no-autostart was given)";
         co_return refused;
     }
@@ -275,11 +285,7 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_change(boost::asio::any_i
     const auto there = count_processes(options.data_directory);
     if (there && is_nothing_there(*there, options.data_directory)) co_return std::unique_ptr<DaemonClient>();
     if (!there || there->live == 0) co_return client;
-    if (auto mute = find_mute_daemon(options.data_directory)) co_return *mute;
-    co_return Error{ErrorCode::unavailable, fmt::format("no daemon serves {}, and {}: {}", options.data_directory,
-                                                        base::counted(there->live, "program runs on; take it over",
-                                                                      "programs run on; take them over"),
-                                                        serve_command(options.data_directory))};
+    co_return run_on(options.data_directory, *there);
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> connect_to_read(boost::asio::any_io_executor executor,

@@ -684,6 +684,8 @@ class WithoutDaemon(harness.TestCase):
                     refused = self.cli(*words.split())
                     self.assertEqual((refused.code, refused.out), (125, b""), refused)
                     self.assertOneLine(refused.err, "no daemon serves ", ", and 2 programs run on; take them over: persistproc serve")
+                refused = self.cli("run", "--no-autostart", "true")
+                self.assertOneLine(refused.err, "no daemon serves ", ", and 2 programs run on; take them over: ", "--no-autostart")
                 finished = self.ok(*command)
                 self.assertTrue(command[0] == "wait" or b"a" in finished.out, finished)
                 self.assertOneLine(finished.err, "2 programs had run on")
