@@ -69,6 +69,20 @@ std::string cut(std::string_view text, std::uint64_t bytes) {
     return std::string(text.substr(0, head)) + mark + std::string(text.substr(from));
 }
 
+/// What stands behind the bars of an exception group of Python's ("  |   File …"), with its indentation.
+std::string_view behind_bars(std::string_view body) {
+    const auto bar = body.find_first_not_of(' ');
+    if (bar == body.npos || bar == 0 || body[bar] != '|') return body;
+    return body.substr(std::min(bar + 2, body.size()));
+}
+
+/// "    +------------------------------------": where a group ends.
+bool is_end_of_group(std::string_view body) {
+    const auto plus = body.find_first_not_of(' ');
+    if (plus == body.npos || body[plus] != '+' || body.size() - plus < 20) return false;
+    return body.find_first_not_of('-', plus + 1) == body.npos;
+}
+
 bool is_blank(std::string_view text) { return text.find_first_not_of(" \t|") == text.npos; }
 
 struct Seen {
@@ -168,6 +182,12 @@ public:
         return wait_with(std::move(line), foreign_, most_foreign);
     }
 
+    /// A line that is of the block whatever it looks like.
+    void take_detail(Seen line) {
+        last_ns_ = line.wall_ns == 0 ? last_ns_ : line.wall_ns;
+        keep_waiting_and(std::move(line));
+    }
+
     ErrorBlock finish() && {
         tell_runtime_frames();
         block_.is_unfinished = in_traceback_;
@@ -185,7 +205,9 @@ private:
         block_.is_wrapper = kind == LineKind::wrapper;
         in_traceback_ = kind == LineKind::traceback;
         is_python_ = is_python_ || in_traceback_;
-        if (body.ends_with("APPLICATION FAILED TO START")) paragraphs_ = Paragraphs::told;
+        is_group_ = is_group_ || (in_traceback_ && body.find("+ Exception Group ") != body.npos);
+        if (body.ends_with("APPLICATION FAILED TO START") || body.starts_with("FAILURE: Build failed"))
+            paragraphs_ = Paragraphs::told;
         const bool is_next = kind >= LineKind::error && rank_ >= LineKind::error && !is_told_vaguely_;
         // Of several errors the first is told; of a chain in Python the last.
         if (is_next && !in_traceback_ && block_.place && !body.starts_with("Caused by")) is_place_final_ = true;
@@ -215,7 +237,10 @@ private:
         }
         if (paragraphs_ == Paragraphs::last) paragraphs_ = Paragraphs::last_line;
         if (body == "Action:") paragraphs_ = Paragraphs::last;
-        const bool is_heading = body.back() == ':' && body.find(' ') == body.npos;
+        // Gradle's headings begin with a star.
+        const bool is_heading = (body.back() == ':' && body.find(' ') == body.npos) || body.starts_with("* ");
+        if (body.starts_with("* Where:") || body.starts_with("* What went wrong:")) wants_message_ = true;
+        if (body.starts_with("BUILD FAILED")) paragraphs_ = Paragraphs::last_line;
         if (wants_message_ && !is_prelude(body) && !is_heading) set_message(body);
         keep_waiting_and(std::move(line));
         return true;
@@ -224,6 +249,11 @@ private:
     /// Frames up to the line that names the exception. What other threads log meanwhile is passed over, and a little of
     /// what they print does not end it.
     bool take_of_traceback(Seen& line, const std::string& body) {
+        if (is_group_ && body[0] == ' ') {
+            take_of_group(body);
+            keep_waiting_and(std::move(line));
+            return true;
+        }
         if (body[0] == ' ' || body[0] == '\t') {
             keep_waiting_and(std::move(line));
             return true;
@@ -237,6 +267,17 @@ private:
         rank_ = LineKind::traceback;
         keep_waiting_and(std::move(line));
         return true;
+    }
+
+    /// What is wrong is the first exception that is no group of others.
+    void take_of_group(const std::string& body) {
+        const std::string_view told = behind_bars(body);
+        if (is_end_of_group(body)) in_traceback_ = false;
+        if (rank_ == LineKind::traceback && !is_told_vaguely_) return;
+        if (told.size() == body.size() || !is_exception_line(told)) return;
+        set_message(told);
+        rank_ = LineKind::traceback;
+        is_told_vaguely_ = told.find("sub-exception") != told.npos;
     }
 
     void set_message(std::string_view body) {
@@ -312,7 +353,8 @@ private:
         if (is_place_final_ || (is_python_ && body.find("File \"") == body.npos)) return;
         const std::string_view text = body.substr(std::min(body.find_first_not_of(" \t"), body.size()));
         is_cause_ = is_cause_ || text.starts_with("Caused by") || text.starts_with("[cause]");
-        const auto place = find_place(body);
+        auto place = find_place(body);
+        if (!place) place = find_importer(body);
         if (!place) return;
         const PlaceRank rank = rank_of(*place, body, working_directory_);
         // The innermost frame comes first, and in Python last; a cause is told behind what it led to.
@@ -336,7 +378,7 @@ private:
     std::int64_t last_ns_ = 0;
     LineKind rank_ = LineKind::other;  // of the line that the message is from
     PlaceRank place_rank_ = PlaceRank::library;
-    bool in_traceback_ = false, is_python_ = false;
+    bool in_traceback_ = false, is_python_ = false, is_group_ = false;
     bool is_cause_ = false;  // no frame of it has been told as the place
     enum class Paragraphs { none, told, last, last_line } paragraphs_ = Paragraphs::none;
     bool is_told_vaguely_ = false;  // a better message may come
@@ -364,11 +406,12 @@ public:
         if (is_done()) return;
         const LineKind kind = kind_of(seen.body());
         if (is_head(kind)) {
-            auto before = lines_above(seen);
+            auto before = lines_above(seen, recent_.size());
             growing_.emplace(std::move(before), std::move(seen), kind, working_directory_);
             recent_.clear();
             return;
         }
+        if (begin_above(seen)) return;
         recent_.push_back(std::move(seen));
         if (recent_.size() > lines_before) recent_.pop_front();
     }
@@ -379,6 +422,27 @@ public:
     }
 
 private:
+    /// An error whose head only `line` shows to be one. Returns whether there is one.
+    bool begin_above(const Seen& line) {
+        // All that could is indented.
+        if (!line.body().starts_with(' ') && !line.body().starts_with('\t')) return false;
+        for (std::size_t at = recent_.size(); at-- > 0 && recent_.size() - at < lines_that_decide;) {
+            const Seen& head = recent_[at];
+            if (head.stream != line.stream || head.source() != line.source()) continue;
+            if (head.run != line.run || paused(head.wall_ns, line.wall_ns)) return false;
+            if (kind_of(head.body()) == LineKind::record) return false;
+            if (!makes_head(head.body(), line.body()) || !may_be_head(head.body())) continue;
+            auto before = lines_above(head, at);
+            growing_.emplace(std::move(before), head, LineKind::error, working_directory_);
+            for (auto below = at + 1; below < recent_.size(); ++below)
+                if (!growing_->is_beside(recent_[below])) growing_->take_detail(std::move(recent_[below]));
+            growing_->take_detail(line);
+            recent_.clear();
+            return true;
+        }
+        return false;
+    }
+
     void close() {
         ErrorBlock block = std::move(*growing_).finish();
         growing_.reset();
@@ -387,11 +451,11 @@ private:
         found_ = std::move(block);
     }
 
-    /// From the place that is printed above an error, or the source lines, on.
-    std::vector<Seen> lines_above(const Seen& head) const {
-        std::size_t first = recent_.size();
+    /// From the place that is printed above an error, or the source lines, on. `end`: of those looked at.
+    std::vector<Seen> lines_above(const Seen& head, std::size_t end) const {
+        std::size_t first = end;
         const bool is_lint = find_lint(head.body()).has_value();
-        for (std::size_t at = recent_.size(); at-- > 0;) {
+        for (std::size_t at = end; at-- > 0;) {
             const Seen& each = recent_[at];
             if (each.stream != head.stream || each.run != head.run || paused(each.wall_ns, head.wall_ns)) break;
             const bool is_beside = is_lint && each.body().starts_with(' ');  // a warning in the same file
@@ -402,7 +466,8 @@ private:
                 break;
             }
         }
-        return {recent_.begin() + static_cast<std::ptrdiff_t>(first), recent_.end()};
+        return {recent_.begin() + static_cast<std::ptrdiff_t>(first),
+                recent_.begin() + static_cast<std::ptrdiff_t>(end)};
     }
 
     std::string_view working_directory_;
@@ -440,7 +505,7 @@ std::optional<int> refused_port(const ErrorBlock& block) {
     std::optional<int> told;
     for (const std::string_view line : block.lines) {
         const bool is_told = line.find("EADDRINUSE") != line.npos || line.find("ddress already in use") != line.npos ||
-                             line.find(" in use") != line.npos;
+                             line.find(" in use") != line.npos || line.find("running on port ") != line.npos;
         is_refused = is_refused || is_told;
         // Node's own word for it stands in a line by itself.
         const bool is_nodes = line.find_first_not_of(" ") == line.find("port: ");
@@ -453,6 +518,18 @@ std::optional<int> refused_port(const ErrorBlock& block) {
 bool is_error_head(std::string_view line) {
     const std::string text = prepared(line);
     return is_head(kind_of(std::string_view(text).substr(source_prefix(text))));
+}
+
+bool may_be_error_head(std::string_view line) {
+    const std::string text = prepared(line);
+    return may_be_head(std::string_view(text).substr(source_prefix(text)));
+}
+
+BeginsError begins_error(const std::vector<Line>& lines, bool is_end) {
+    if (lines.empty()) return BeginsError::no;
+    const auto block = find_error(lines, {}, WhichError::first);
+    if (block && block->position == lines.front().position) return BeginsError::yes;
+    return is_end && lines.size() < lines_that_decide ? BeginsError::not_known : BeginsError::no;
 }
 
 bool names_error(std::string_view text) {

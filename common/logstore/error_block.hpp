@@ -16,6 +16,17 @@ namespace persistproc::logstore {
 /// The head of a line of output, for one decision: does an error begin there? Takes any bytes. Pure.
 bool is_error_head(std::string_view line);
 
+/// Whether an error may begin there, depending on what follows (`may_be_head`). Takes any bytes. Pure.
+bool may_be_error_head(std::string_view line);
+
+enum class BeginsError { no, yes, not_known };
+
+/// Whether an error begins with the first of `lines`, of which `may_be_error_head` is true; `is_end`: no more has been
+/// printed so far. Pure.
+BeginsError begins_error(const std::vector<Line>& lines, bool is_end);
+/// So many lines decide it, at most.
+inline constexpr std::size_t lines_that_decide = 8;
+
 /// Whether words of errors stand in `text`: who looks for such looks for errors. Any thread.
 bool names_error(std::string_view text);
 

@@ -14,13 +14,14 @@ const std::string_view error_hint =
     "elifecycle|crashed|make.*\\*\\*\\*|\\*\\* \\(|e: file|\\.(?:go|rb):\\d|"
     "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} |\xe2\xa8\xaf|\xe2\x97\x8f|data race|rake "
     "aborted|"
-    "\\.exc\\.|: not found|command not found";
+    "\\.exc\\.|: not found|command not found|running on port|^\\S+::\\S+ \\(.*\\):\\s*$|^ +(?:x|\xc3\x97) \\S";
 
 namespace {
 
 constexpr std::size_t longest_prefix = 200;  // times, levels, loggers in front of a message
 constexpr std::size_t longest_bracket = 80;
 constexpr std::size_t longest_phrase = 48;
+constexpr std::size_t longest_typed = 400;  // of a line, in which the type of its error may stand
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
@@ -252,6 +253,32 @@ bool is_phrased_error(std::string_view text) {
            says_what(text.substr(colon));
 }
 
+/// Rails: "NoMethodError (undefined method …):", "ActiveRecord::RecordNotFound (…):"; where it was stands below.
+bool is_error_of_rails(std::string_view line) {
+    constexpr std::string_view names[] = {"NotFound", "Invalid", "NotUnique", "Missing", "Error", "Exception"};
+    line = trimmed(line);
+    const std::size_t end = end_of_type(line);
+    const std::string_view type = line.substr(0, end);
+    if (!has(type, "::") || !is_upper(type[0]) || !line.substr(end).starts_with(" (") || !line.ends_with("):"))
+        return false;
+    return std::any_of(std::begin(names), std::end(names), [type](auto name) { return type.ends_with(name); });
+}
+
+/// "Port 3000 is already in use", unless the program takes another one instead.
+bool is_refused_port(std::string_view line) {
+    constexpr std::string_view fronts[] = {"ort ", "ort: "};
+    constexpr std::string_view words[] = {"already in use", "in use by another", "already allocated"};
+    constexpr std::string_view others[] = {"trying", "Trying", "instead", "using ", "Using ", "will use", "retry"};
+    if (line.starts_with("Something is already running on port ")) return true;
+    if (has_one(line, others)) return false;
+    for (const std::string_view front : fronts) {
+        const auto at = line.find(front);
+        if (at == line.npos || at + front.size() >= line.size() || !is_digit(line[at + front.size()])) continue;
+        if (has_one(line.substr(at), words)) return true;
+    }
+    return false;
+}
+
 /// "src/a.c:3:5: error: …", "src/a.ts(3,5): error TS1005: …", "./main.go:3:5: undefined: x", "a.rb:3:in 'f': …"
 bool is_compilers(std::string_view line) {
     const auto place = find_place(line.substr(0, longest_prefix));
@@ -424,7 +451,50 @@ std::string_view told_behind(std::string_view line, const Prefix& prefix) {
     return rest;
 }
 
+/// "app/models/cart.rb:12:in `total'"
+bool is_ruby_frame(std::string_view line) {
+    const auto place = find_place(line.substr(0, longest_prefix));
+    return place && place->begin == 0 && line.substr(place->end).starts_with(":in ");
+}
+
+/// Of a stack: "    at f (/srv/a.js:1:2)", "\tat com.example.App.main(App.java:12)".
+bool is_stack_frame(std::string_view line) {
+    const std::string_view text = trimmed_front(line);
+    return text.size() < line.size() && text.starts_with("at ") && (has(text, ":") || has(text, "("));
+}
+
+/// The name of a type of errors as a word within the line: "cannot load: SyntaxError: …", "failed: Error".
+bool names_type_of_error(std::string_view line) {
+    line = line.substr(0, longest_typed);
+    for (const std::string_view name : {"Error", "Exception"})
+        for (auto at = line.find(name); at != line.npos; at = line.find(name, at + 1)) {
+            const std::string_view behind = line.substr(at + name.size());
+            if (behind.empty() || behind.starts_with(": ") || behind == ":" || behind.starts_with(" [")) return true;
+        }
+    return false;
+}
+
+/// swc and what else shows its errors like that: "  x Expected ';'", with the snippet below.
+bool is_crossed(std::string_view line) {
+    const std::string_view text = trimmed_front(line);
+    return text.size() < line.size() && (text.starts_with("x ") || text.starts_with("\xc3\x97 "));  // ×
+}
+
+/// ",-[src/a.ts:3:1]", above a snippet.
+bool is_snippet_head(std::string_view line) {
+    const std::string_view text = trimmed_front(line);
+    return (text.starts_with(",-[") || text.starts_with("\xe2\x95\xad\xe2\x94\x80[")) && find_place(text);  // ╭─[
+}
+
 }  // namespace
+
+bool may_be_head(std::string_view line) {
+    return (names_type_of_error(line) || is_crossed(line)) && kind_of(line) == LineKind::other;
+}
+
+bool makes_head(std::string_view head, std::string_view line) {
+    return (is_stack_frame(line) && names_type_of_error(head)) || (is_snippet_head(line) && is_crossed(head));
+}
 
 LineKind kind_of(std::string_view line) {
     if (is_traceback(line)) return LineKind::traceback;
@@ -433,12 +503,13 @@ LineKind kind_of(std::string_view line) {
     const std::string_view text = line.substr(indent);
     if (is_wrapper(text)) return LineKind::wrapper;
     if (begins_like_error(text) || is_compilers(line) || is_crossed_place(text)) return LineKind::error;
+    if (is_error_of_rails(line)) return LineKind::error;
     if (is_failed_test(line) || is_missing_command(text) || is_race(line) || find_lint(line)) return LineKind::error;
     const Level machine = machine_level(line);
     if (machine != Level::none) return machine == Level::failure ? LineKind::level : LineKind::record;
     const Prefix prefix = read_prefix(line);
     if (prefix.level == Level::lower) return LineKind::record;
-    if (is_unmistakable(line)) return LineKind::error;
+    if (is_unmistakable(line) || is_refused_port(line)) return LineKind::error;
     if (prefix.level == Level::failure) return indent > 4 ? LineKind::other : kind_by_level(line, prefix);
     const std::string_view rest = told_behind(line, prefix);
     if (is_wrapper(rest)) return LineKind::wrapper;
@@ -472,6 +543,7 @@ bool is_continuation(std::string_view line) {
                                            "Require stack:",
                                            "- /",
                                            "[cause]",
+                                           "[stacktrace]",
                                            "SUMMARY: ",
                                            "exit status ",
                                            "[signal ",
@@ -488,7 +560,7 @@ bool is_continuation(std::string_view line) {
                                            "Some errors have detailed explanations",
                                            "Import trace",
                                            "For more information about this error"};
-    return starts_with_one(line, fronts) || is_source_frame(line);
+    return starts_with_one(line, fronts) || is_source_frame(line) || is_ruby_frame(line);
 }
 
 bool is_closing(std::string_view line) {
@@ -569,7 +641,8 @@ bool is_vague(std::string_view line) {
     return text.starts_with("--- FAIL: ") || text.starts_with("Failed to compile") ||
            text.starts_with("Exception in ASGI") || text.starts_with("ERROR in:") ||
            text.ends_with("APPLICATION FAILED TO START") || text == "Error:" || is_traceback(text) ||
-           is_crossed_place(text) || text == "rake aborted!";
+           is_crossed_place(text) || text == "rake aborted!" || text.starts_with("FAILURE: Build failed") ||
+           (text.starts_with("CMake Error at ") && text.ends_with("):"));
 }
 
 bool is_exception_line(std::string_view line) {
@@ -611,6 +684,25 @@ std::string message_in(std::string_view line) {
     return std::string(rest.empty() ? trimmed(line) : rest);
 }
 
+namespace {
+
+/// Turborepo: "web:dev: ", "@shop/web:build:css: ". Names of packages and scripts, all in small letters. 0: none.
+std::size_t task_prefix(std::string_view line) {
+    const auto end = line.substr(0, longest_phrase).find(": ");
+    if (end == line.npos) return 0;
+    const std::string_view name = line.substr(0, end), package = name.substr(0, name.find(':'));
+    const auto is_part = [](char c) {
+        return is_lower(c) || is_digit(c) || std::string_view("-_./@:").find(c) != std::string_view::npos;
+    };
+    if (package.size() + 1 >= name.size() || package.empty() || !std::all_of(name.begin(), name.end(), is_part))
+        return 0;
+    const bool is_named = (is_lower(package[0]) || package[0] == '@') && is_lower(name[package.size() + 1]);
+    if (!is_named || package.find('.') != package.npos || level_of_word(package) != Level::none) return 0;
+    return has(name, "::") || has(name, "//") ? 0 : end + 2;
+}
+
+}  // namespace
+
 std::size_t source_prefix(std::string_view line) {
     std::size_t at = 0;
     if (line.starts_with('[')) {
@@ -622,6 +714,7 @@ std::size_t source_prefix(std::string_view line) {
             return 0;
         return level_in_bracket(name) == Level::none ? at + 2 : 0;
     }
+    if (const std::size_t size = task_prefix(line); size > 0) return size;
     // foreman: "12:00:00 web.1 | ", and with a date "2026-01-02T12:00:00.123Z web-1  | "
     if (line.size() > 9 && is_digit(line[0]) && line[2] == ':' && line[5] == ':' && line[8] == ' ') at = 9;
     if (line.size() > 20 && is_digit(line[0]) && line[4] == '-' && line[7] == '-' && line[10] == 'T')

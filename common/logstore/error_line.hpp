@@ -25,6 +25,12 @@ extern const std::string_view error_hint;
 
 LineKind kind_of(std::string_view line);
 
+/// Whether a line that is no head by itself is one if a line that follows soon makes it one: it names a type of errors
+/// behind other words ("cannot load: SyntaxError: …"), as programs print what they have caught.
+bool may_be_head(std::string_view line);
+/// Whether `line`, below `head`, does: a frame of a stack, a snippet of the source.
+bool makes_head(std::string_view head, std::string_view line);
+
 /// Whether the line belongs to the error above it, by how it looks.
 bool is_continuation(std::string_view line);
 

@@ -12,17 +12,18 @@ namespace {
 
 // A host's name may end like a file of a source, but hardly like one of these.
 constexpr std::string_view source_endings[] = {
-    "astro", "bash", "c",    "cc",  "cfg",   "cjs",  "clj",   "cpp",   "cs",  "css",     "cts",    "cxx",
-    "dart",  "ejs",  "erb",  "erl", "ex",    "exs",  "fs",    "go",    "gql", "graphql", "groovy", "h",
-    "haml",  "hbs",  "heex", "hh",  "hpp",   "hs",   "htm",   "html",  "hxx", "ini",     "java",   "jl",
-    "js",    "json", "jsx",  "kt",  "kts",   "less", "lua",   "m",     "md",  "mdx",     "mjs",    "ml",
-    "mm",    "mts",  "nim",  "php", "phtml", "pl",   "pm",    "proto", "pug", "py",      "pyi",    "pyx",
-    "r",     "rake", "rb",   "rs",  "ru",    "sass", "scala", "scss",  "sh",  "sql",     "svelte", "swift",
-    "toml",  "ts",   "tsx",  "vue", "xml",   "yaml", "yml",   "zig",   "zsh"};
+    "astro",  "bash",  "c",    "cc",   "cfg",  "cjs", "clj",   "cmake", "cpp",   "cs",    "css",    "cts",
+    "cxx",    "dart",  "ejs",  "erb",  "erl",  "ex",  "exs",   "fs",    "go",    "gql",   "gradle", "graphql",
+    "groovy", "h",     "haml", "hbs",  "heex", "hh",  "hpp",   "hs",    "htm",   "html",  "hxx",    "ini",
+    "java",   "jl",    "js",   "json", "jsx",  "kt",  "kts",   "less",  "lua",   "m",     "md",     "mdx",
+    "mjs",    "ml",    "mm",   "mts",  "nim",  "php", "phtml", "pl",    "pm",    "proto", "pug",    "py",
+    "pyi",    "pyx",   "r",    "rake", "rb",   "rs",  "ru",    "sass",  "scala", "scss",  "sh",     "sql",
+    "svelte", "swift", "toml", "ts",   "tsx",  "vue", "xml",   "yaml",  "yml",   "zig",   "zsh"};
 static_assert(std::is_sorted(std::begin(source_endings), std::end(source_endings)));
 constexpr std::size_t longest_ending = 7;
 constexpr std::size_t longest_file = 400;
 constexpr std::size_t longest_query = 80;
+constexpr std::size_t longest_position = 24;  // " (5:3)"
 
 constexpr std::string_view libraries[] = {
     "node_modules/", "site-packages/", "dist-packages/", "/lib/python",    "<frozen ",      "node:",
@@ -55,8 +56,8 @@ bool take(std::string_view& text, std::string_view word) {
 
 /// The way from a file's name to the line's number, in each of its spellings.
 bool take_joint(std::string_view& text) {
-    for (const std::string_view joint : {"\", line ", "', line ", "\" line ", " on line ", ":line ", ": line ",
-                                         ", line ", " line ", ":[", "(", ":", "\":"})
+    for (const std::string_view joint : {"\", line ", "', line ", "' line: ", "\" line ", " on line ", ":line ",
+                                         ": line ", ", line ", " line ", ":[", "(", ":", "\":"})
         if (text.size() > joint.size() && is_digit(text[joint.size()]) && take(text, joint)) return true;
     // webpack: "./src/a.js 3:5"; Next.js: "app/page.tsx (3:5)"
     const std::size_t digits = text.starts_with(" (") ? 2 : 1;
@@ -83,6 +84,22 @@ std::optional<NamedPlace> read_position(std::string_view text) {
     if (!text.empty() && is_word(text[0])) return std::nullopt;
     if (text.starts_with(')') || text.starts_with(']')) text.remove_prefix(1);
     out.end = size - text.size();
+    return out;
+}
+
+/// Babel: "src/a.jsx: Unexpected token (5:3)", where `text` begins behind the file's name. Nothing: no line.
+std::optional<NamedPlace> read_position_at_end(std::string_view text) {
+    if (!text.starts_with(": ") || !text.ends_with(')')) return std::nullopt;
+    std::string_view rest = text.substr(text.size() - std::min(text.size(), longest_position));
+    const auto open = rest.rfind(" (");
+    if (open == rest.npos) return std::nullopt;
+    rest.remove_prefix(open + 2);
+    NamedPlace out;
+    out.line = take_number(rest);
+    if (out.line == 0 || !take(rest, ":")) return std::nullopt;
+    out.column = take_number(rest);
+    if (out.column == 0 || rest != ")") return std::nullopt;
+    out.end = text.size();
     return out;
 }
 
@@ -150,8 +167,10 @@ std::optional<NamedPlace> find_place(std::string_view line, std::size_t from) {
         if (dot == from || !(is_word(line[dot - 1]) || line[dot - 1] == ']' || line[dot - 1] == '-')) continue;
         std::size_t end = dot + 1;
         while (end < line.size() && end - dot <= longest_ending && is_word(line[end])) ++end;
-        if (!is_source(line.substr(dot + 1, end - dot - 1))) continue;
+        const bool is_of_cmake = line.substr(0, end).ends_with("CMakeLists.txt");
+        if (!is_of_cmake && !is_source(line.substr(dot + 1, end - dot - 1))) continue;
         auto out = read_position(line.substr(end));
+        if (!out) out = read_position_at_end(line.substr(end));
         if (!out) continue;
         const bool is_quoted = end < line.size() && (line[end] == '"' || line[end] == '\'');
         out->begin = std::max(begin_of_file(line, end, is_quoted), from);
@@ -160,6 +179,19 @@ std::optional<NamedPlace> find_place(std::string_view line, std::size_t from) {
         if (!out->file.empty()) return out;
     }
     return find_place_of(line, from);
+}
+
+std::optional<NamedPlace> find_importer(std::string_view line) {
+    constexpr std::string_view words = " imported from ";
+    const auto at = line.find(words);
+    if (at == line.npos) return std::nullopt;
+    NamedPlace out{.begin = at + words.size(), .end = line.size()};
+    const std::string_view file = line.substr(out.begin);
+    const auto dot = file.rfind('.');
+    if (dot == file.npos || !is_source(file.substr(dot + 1)) || file.find_first_of("\"'") != file.npos)
+        return std::nullopt;
+    out.file = bare(file);
+    return out;
 }
 
 PlaceRank rank_of(const NamedPlace& place, std::string_view line, std::string_view working_directory) {
@@ -191,6 +223,7 @@ ErrorPlace shown_place(const NamedPlace& place, std::string_view working_directo
 }
 
 std::string to_string(const ErrorPlace& place) {
+    if (place.line == 0) return place.file;
     if (place.column == 0) return fmt::format("{}:{}", place.file, place.line);
     return fmt::format("{}:{}:{}", place.file, place.line, place.column);
 }

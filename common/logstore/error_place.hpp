@@ -9,8 +9,8 @@
 namespace persistproc::logstore {
 
 struct ErrorPlace {
-    std::string file;  // relative to the working directory where it lies below
-    std::uint32_t line = 0;
+    std::string file;          // relative to the working directory where it lies below
+    std::uint32_t line = 0;    // 0: not told
     std::uint32_t column = 0;  // 0: not told
 };
 
@@ -29,6 +29,9 @@ enum class PlaceRank { library, elsewhere, own };
 /// The first place at or after `from`. Files are known by their endings. Linear in the line. Pure.
 std::optional<NamedPlace> find_place(std::string_view line, std::size_t from = 0);
 
+/// Of a module that Node cannot find, the file that wants it, without a line: "… imported from /srv/app/a.mjs". Pure.
+std::optional<NamedPlace> find_importer(std::string_view line);
+
 /// Whose the file is: below `working_directory` (or relative), of a library or runtime, or neither. `line`: that names
 /// it, since frames of libraries may show only there.
 PlaceRank rank_of(const NamedPlace& place, std::string_view line, std::string_view working_directory);
@@ -36,7 +39,7 @@ PlaceRank rank_of(const NamedPlace& place, std::string_view line, std::string_vi
 /// The place for people: schemes of bundlers taken away, relative where it lies below `working_directory`.
 ErrorPlace shown_place(const NamedPlace& place, std::string_view working_directory);
 
-/// "src/a.ts:3:5"
+/// "src/a.ts:3:5", as far as it is told.
 std::string to_string(const ErrorPlace& place);
 
 }  // namespace persistproc::logstore

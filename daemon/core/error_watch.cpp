@@ -18,7 +18,7 @@ ErrorWatch::ErrorWatch(PatternWatches& patterns, async::Clock& clock, std::files
 void ErrorWatch::begin(std::uint64_t from) {
     PatternWatches::Wanted wanted;
     wanted.pattern = std::string(logstore::error_hint);
-    wanted.accepts = &logstore::is_error_head;
+    wanted.looks_for_errors = true;
     wanted.from = from;
     wanted.run = run_;
     wanted.who = who_;

@@ -29,6 +29,7 @@ constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200)
 constexpr std::chrono::nanoseconds shortest_search = std::chrono::milliseconds(20);
 constexpr std::uint64_t looked_at_closely = 256;                 // lines that match, of which few may be accepted
 constexpr std::uint64_t bytes_before = 4096, lines_before = 60;  // of a match, in which an error may begin
+constexpr std::uint64_t bytes_below = 4096;                      // of a line, that may show an error to begin there
 constexpr std::uint64_t searched_bytes = 64u << 20;
 // A line that matches before it is finished is taken as it is after that: a prompt never is.
 constexpr auto unfinished_line = std::chrono::milliseconds(50);
@@ -45,11 +46,11 @@ struct Question {
     std::uint64_t from = 0;
     std::optional<std::uint32_t> run;
     logstore::StreamChoice stream = logstore::StreamChoice::combined;
-    bool (*accepts)(std::string_view line) = nullptr;
+    bool looks_for_errors = false;
     bool outside_errors = false;
     bool was_asked = false;
 
-    bool is_selective() const { return accepts || outside_errors; }
+    bool is_selective() const { return looks_for_errors || outside_errors; }
 };
 
 struct Finding {
@@ -74,9 +75,27 @@ std::chrono::nanoseconds thread_time() {
     return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
+/// Whether an error begins with a line, of which that depends on what follows.
+logstore::BeginsError begins_error(logstore::LogView& log, const logstore::Line& line) {
+    using logstore::BeginsError;
+    if (!logstore::may_be_error_head(line.text)) return BeginsError::no;
+    logstore::LineQuery below;
+    below.from = line.position;
+    below.run = line.run;
+    below.stream = line.stream == logstore::Stream::err ? logstore::StreamChoice::err : logstore::StreamChoice::out;
+    below.first = logstore::lines_that_decide;
+    below.max_bytes = bytes_below;
+    const auto page = log.read(below);
+    if (!page || page->lines.empty() || page->lines.front().position != line.position) return BeginsError::no;
+    // What is printed on beside it is no reason to look at it again and again.
+    const bool is_end = !page->more && page->log_end - line.position < bytes_below;
+    return logstore::begins_error(page->lines, is_end);
+}
+
 /// Of an error's block: its head, or what is told below it.
 bool is_of_error(logstore::LogView& log, const logstore::Line& line) {
     if (logstore::is_error_head(line.text)) return true;
+    if (begins_error(log, line) == logstore::BeginsError::yes) return true;
     logstore::LineQuery above;
     above.from = line.position - std::min(line.position, bytes_before);
     above.to = line.end;
@@ -91,10 +110,17 @@ bool is_of_error(logstore::LogView& log, const logstore::Line& line) {
     return logstore::is_error_detail(lines);
 }
 
-bool is_accepted(logstore::LogView& log, const Question& question, const logstore::Line& line) {
-    if (!line.matched || line.event) return false;
-    if (question.accepts && !question.accepts(line.text)) return false;
-    return !question.outside_errors || !is_of_error(log, line);
+enum class Accepted { no, yes, not_yet };
+
+Accepted accept(logstore::LogView& log, const Question& question, const logstore::Line& line) {
+    if (!line.matched || line.event) return Accepted::no;
+    if (question.looks_for_errors && !logstore::is_error_head(line.text)) {
+        const auto begins = begins_error(log, line);
+        return begins == logstore::BeginsError::yes         ? Accepted::yes
+               : begins == logstore::BeginsError::not_known ? Accepted::not_yet
+                                                            : Accepted::no;
+    }
+    return question.outside_errors && is_of_error(log, line) ? Accepted::no : Accepted::yes;
 }
 
 Finding search(logstore::LogView& log, const Question& question, const logstore::ReadBudget& budget) {
@@ -108,6 +134,7 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
     query.grep = *question.pattern;
     query.grep_memory = watched_pattern_memory;
     query.first = question.is_selective() ? looked_at_closely : 1;
+    std::optional<std::uint64_t> undecided;
     auto page = log.read(query, budget);
     for (;;) {
         if (!page) {
@@ -115,8 +142,11 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
             out.failure = is_pattern ? base::with_context(page.error(), "pattern") : page.error();
             return out;
         }
-        const auto match = std::find_if(page->lines.begin(), page->lines.end(),
-                                        [&](const auto& line) { return is_accepted(log, question, line); });
+        const auto match = std::find_if(page->lines.begin(), page->lines.end(), [&](const auto& line) {
+            const Accepted accepted = accept(log, question, line);
+            if (accepted == Accepted::not_yet && !undecided) undecided = line.resumed;
+            return accepted == Accepted::yes;
+        });
         if (match != page->lines.end()) {
             // It may be gone on with into one that does not match, or of which this is only the beginning.
             out.is_at_end = match->is_open;
@@ -133,6 +163,7 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
     out.looked_to = page->next;
     // The unfinished last line may be completed into a match: it is looked at again.
     out.from = out.is_at_end ? page->unfinished.value_or(page->next) : page->next;
+    if (undecided) out.from = std::min(out.from, *undecided);
     return out;
 }
 
@@ -179,7 +210,7 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
         const std::size_t i = ordered[*turn];
         const Question& question = questions[i];
         const auto [same, is_new] =
-            asked.try_emplace({*question.pattern, question.accepts != nullptr, question.outside_errors, question.from,
+            asked.try_emplace({*question.pattern, question.looks_for_errors, question.outside_errors, question.from,
                                question.run, question.stream},
                               i);
         if (!is_new) {
@@ -211,7 +242,7 @@ struct PatternWatches::Waiting {
                    wanted.from,
                    wanted.run,
                    wanted.stream,
-                   wanted.accepts,
+                   wanted.looks_for_errors,
                    wanted.outside_errors},
           who(wanted.who),
           looked_to(wanted.from),

@@ -35,9 +35,8 @@ public:
         std::optional<std::uint32_t> run;  // only its output
         logstore::StreamChoice stream = logstore::StreamChoice::combined;
         Asker who;
-        /// Of the lines that match, only such ones. Called on any thread; one for each pattern.
-        bool (*accepts)(std::string_view line) = nullptr;
-        bool outside_errors = false;  // what errors are told with is no match
+        bool looks_for_errors = false;  // of the lines that match, only those with which an error begins
+        bool outside_errors = false;    // what errors are told with is no match
     };
 
     /// One who waits, for as long as it lives. May outlive the PatternWatches; then nothing is found any more.

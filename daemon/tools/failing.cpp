@@ -16,7 +16,7 @@ ops::PrintedError printed_error(const logstore::ErrorBlock& block) {
     out.message = block.message;
     if (block.place) {
         out.file = block.place->file;
-        out.line = block.place->line;
+        if (block.place->line > 0) out.line = block.place->line;
         if (block.place->column > 0) out.column = block.place->column;
     }
     out.text = block.text().text;

@@ -452,6 +452,82 @@ Identify and stop the process that's listening on port 8080 or configure this ap
      nullptr, "CMake Error", nullptr},
     {"Gradle", "FAILURE: Build failed with an exception.\n\n* What went wrong:\nno\n", nullptr, nullptr, "FAILURE",
      nullptr},
+    {"Node, told behind any words, with its frames",
+     "msg SyntaxError: Unexpected token\n    at JSON.parse (<anonymous>)\n    at load (/home/me/shop/js4.js:1:12)\n",
+     "msg SyntaxError: Unexpected token", "js4.js:1:12", "msg Syntax", "    at load"},
+    {"Node, a module told behind other words",
+     "before\nstarting: Error: Cannot find module './x'\nRequire stack:\n- /home/me/shop/a.js\n"
+     "    at Module._resolveFilename (node:internal/modules/cjs/loader:1077:15)\n"
+     "    at Object.<anonymous> (/home/me/shop/a.js:1:17) {\n  code: 'MODULE_NOT_FOUND'\n}\n",
+     "starting: Error: Cannot find module './x'", "a.js:1:17", "starting", "}"},
+    {"Java, printed by the program",
+     "caught java.io.IOException: no disk\n\tat com.example.shop.App.main(App.java:12)\n",
+     "caught java.io.IOException: no disk", "App.java:12", "caught", "\tat com"},
+    {"Rails, with its place",
+     "\nNoMethodError (undefined method `total' for nil:NilClass):\n  \napp/controllers/orders_controller.rb:12:in "
+     "`show'\n",
+     "NoMethodError (undefined method `total' for nil:NilClass)", "app/controllers/orders_controller.rb:12",
+     "NoMethodError", "app/controllers"},
+    {"Rails, no such record",
+     "ActiveRecord::RecordNotFound (Couldn't find Cart with 'id'=1):\n  \napp/models/cart.rb:3:in `last'\n",
+     "ActiveRecord::RecordNotFound (Couldn't find Cart with 'id'=1)", "app/models/cart.rb:3", "ActiveRecord",
+     "app/models"},
+    {"Symfony",
+     "[2026-01-01T10:00:00] request.CRITICAL: Uncaught PHP Exception RuntimeException: \"boom\" at "
+     "/home/me/shop/src/A.php line 12 {\"exception\":\"[object]\"}\n",
+     nullptr, "src/A.php:12", "[2026", "[2026"},
+    {"CMake, with its place",
+     "CMake Error at CMakeLists.txt:5 (find_package):\n  By not providing \"FindFoo.cmake\" in CMAKE_MODULE_PATH\n"
+     "  asked CMake to find it.\n\n\n-- Configuring incomplete, errors occurred!\n",
+     "By not providing \"FindFoo.cmake\" in CMAKE_MODULE_PATH", "CMakeLists.txt:5", "CMake Error", "  asked CMake"},
+    {"Gradle, with its place", R"(FAILURE: Build failed with an exception.
+
+* Where:
+Build file '/home/me/shop/build.gradle' line: 5
+
+* What went wrong:
+A problem occurred evaluating root project 'shop'.
+> no such thing
+
+BUILD FAILED in 3s
+
+[INFO] next
+)",
+     "A problem occurred evaluating root project 'shop'.", "build.gradle:5", "FAILURE", "BUILD FAILED"},
+    {"swc", "  x Expected ';', '}' or <eof>\n   ,-[/home/me/shop/src/a.ts:3:1]\n 3 | const a = = 1\n   `----\n",
+     "x Expected ';', '}' or <eof>", "src/a.ts:3:1", "  x Expected", "   `----"},
+    {"swc, drawn",
+     "  \xc3\x97 Expression expected\n   \xe2\x95\xad\xe2\x94\x80[src/a.ts:3:1]\n 3 \xe2\x94\x82 const = 1\n", nullptr,
+     "src/a.ts:3:1", "  \xc3\x97", " 3"},
+    {"Python, a group", R"(  + Exception Group Traceback (most recent call last):
+  |   File "/home/me/shop/app.py", line 9, in <module>
+  |     asyncio.run(main())
+  |   File "/home/me/shop/app.py", line 5, in main
+  |     async with asyncio.TaskGroup() as group:
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/home/me/shop/cart.py", line 3, in pay
+    |     raise ValueError("no money")
+    | ValueError: no money
+    +------------------------------------
+INFO next
+)",
+     "ValueError: no money", "cart.py:3", "  + Exception Group", "    +----"},
+    {"Babel", "SyntaxError: /home/me/shop/src/App.jsx: Unexpected token (5:3)\n\n  3 | a\n> 5 |   <div\n    |   ^\n",
+     "SyntaxError: /home/me/shop/src/App.jsx: Unexpected token (5:3)", "src/App.jsx:5:3", "SyntaxError", "    |"},
+    {"Turborepo",
+     "web:dev: Error: boom\napi:dev: listening\nweb:dev:     at Object.<anonymous> (/home/me/shop/server.js:9:3)\n",
+     "Error: boom", "server.js:9:3", "web:dev: Error", "web:dev:     at"},
+    {"Node, a missing module of its own kind",
+     "node:internal/modules/esm/resolve:873\n  throw new ERR_MODULE_NOT_FOUND(\n        ^\n\nError "
+     "[ERR_MODULE_NOT_FOUND]: Cannot find package 'nope' imported from /home/me/shop/js3.mjs\n"
+     "    at packageResolve (node:internal/modules/esm/resolve:873:9) {\n  code: 'ERR_MODULE_NOT_FOUND'\n}\n",
+     "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'nope' imported from /home/me/shop/js3.mjs", "js3.mjs",
+     "node:internal", "}"},
+    {"a port, told plainly", "Port 3000 is already in use\n", "Port 3000 is already in use", "", "Port", "Port"},
+    {"Create React App", "Something is already running on port 3000.\n", "Something is already running on port 3000.",
+     "", "Something", "Something"},
     {"rewritten", "building 10 %\rbuilding 50 %\rError: out of paper\n", "Error: out of paper", "", "Error", "Error"},
 };
 
@@ -497,6 +573,20 @@ const char* const no_errors[] = {
     "\xe2\x9c\x93 fails with TypeError: without arguments (3 ms)",
     "[2026-01-01 10:00:00] local.INFO: Error: was handled",
     "[2026-01-01 10:00:00] local.INFO: failed before: Error: was handled",
+    "retried after: TimeoutError: no answer",
+    "Skipped TypeError: was handled\nnext line\n",
+    "Trace: here\n    at f (/home/me/shop/a.js:1:2)\n",
+    "[info] retried after SyntaxError: no\n    at f (/home/me/shop/a.js:1:2)\n",
+    "ErrorBoundary mounted\n    at f (/home/me/shop/a.js:1:2)\n",
+    "  x marks the spot\n  x Expected\n",
+    "Local::Invalid (3 items)",
+    "Things (of any Error):",
+    "CMake Warning at CMakeLists.txt:5 (message):\n  no Error\n",
+    "Port 3000 is in use, trying another one...",
+    "Port 3000 is already in use, using port 3001 instead",
+    "Port 3000 was opened",
+    "shop:dev: ready in 3 ms",
+    "app.INFO: no Error",
     "Error handling middleware loaded",
     "ErrorBoundary mounted",
     "error_reporting = E_ALL",
@@ -536,13 +626,32 @@ TEST_CASE("errors: blocks as they are printed") {
     }
 }
 
+TEST_CASE("errors: what may be one is known from the lines below it") {
+    const std::string head = "loading: SyntaxError: bad\n", frame = "    at f (/home/me/shop/a.js:1:2)\n";
+    REQUIRE(may_be_error_head("loading: SyntaxError: bad"));
+    CHECK(!may_be_error_head("SyntaxError: bad"));
+    CHECK(!may_be_error_head("[info] loading: SyntaxError: bad"));
+    const auto begins = [](std::string_view text, bool is_end) { return begins_error(burst(text), is_end); };
+    CHECK(begins(head, true) == BeginsError::not_known);
+    CHECK(begins(head, false) == BeginsError::no);
+    CHECK(begins(head + frame, true) == BeginsError::yes);
+    CHECK(begins(head + "Require stack:\n- /home/me/shop/a.js\n" + frame, false) == BeginsError::yes);
+    std::string many = head;
+    for (std::size_t i = 1; i < lines_that_decide; ++i) many += "and on it goes\n";
+    CHECK(begins(many, true) == BeginsError::no);
+    // What comes later is something else.
+    auto lines = burst(head);
+    for (auto& line : burst(frame, 100, 2'000'000'000)) lines.push_back(std::move(line));
+    CHECK(!find_error(lines, directory, WhichError::first));
+}
+
 TEST_CASE("errors: the hint finds each head") {
     const auto hint = LinePattern::compile(error_hint);
     REQUIRE(hint);
     for (const auto& sample : samples)
         for (const auto& line : burst(sample.text)) {
             INFO(line.text);
-            CHECK((!is_error_head(line.text) || hint->matches(line.text)));
+            CHECK(((!is_error_head(line.text) && !may_be_error_head(line.text)) || hint->matches(line.text)));
         }
 }
 
@@ -816,6 +925,8 @@ TEST_CASE("errors: the port that another one has") {
         {"2026/01/02 10:00:00 [emerg] 1#1: bind() to 0.0.0.0:80 failed (98: Address already in use)\n", 80},
         {"Address already in use - bind(2) for \"127.0.0.1\" port 3000 (Errno::EADDRINUSE)\n", 3000},
         {"Error: Port 5173 is already in use\n", 5173},
+        {"Port 33320 is already in use\n", 33320},
+        {"Something is already running on port 33320.\n", 33320},
         {"Error: That port is already in use.\n", 0},
         {"OSError: [Errno 98] Address already in use\n", 0},
         {"Error: listen EADDRINUSE: address already in use :::99999\n", 0},
