@@ -239,7 +239,7 @@ private:
         const auto names_it = [](char c) { return is_letter(c) || c == '"' || c == '\''; };
         if (joins(previous) && !(previous == ':' && at_ > 1 && names_it(line_[at_ - 2]))) return false;
         if (digits == "0") return true;
-        if (is_status(digits)) return true;
+        if (is_status(digits) || is_told_status(digits, behind)) return true;
         if (!stands_among(before_, names)) return false;
         const auto begin = static_cast<std::size_t>(before_.data() + before_.size() - line_.data());
         return line_.substr(begin, at_ - begin).find_first_not_of(" =:\"'(") == std::string_view::npos;
@@ -267,6 +267,17 @@ private:
         if (!awaits_status_ || at_ < target_end_ || is_measured(line_.substr(at_ + digits.size()))) return false;
         awaits_status_ = false;
         return is_failure;
+    }
+
+    /// Of a failure, by the phrase behind it: "500 Internal Server Error".
+    static bool is_told_status(std::string_view digits, std::string_view behind) {
+        static constexpr std::string_view phrases[] = {
+            " Bad Request", " Unauthorized",        " Forbidden",       " Not Found",      " Method Not Allowed",
+            " Conflict",    " Unprocessable ",      " Too Many ",       " Bad Gateway",    " Internal Server Error",
+            " Gone",        " Service Unavailable", " Gateway Timeout", " Request Timeout"};
+        if (digits.size() != 3 || (digits[0] != '4' && digits[0] != '5')) return false;
+        return std::any_of(std::begin(phrases), std::end(phrases),
+                           [behind](std::string_view each) { return behind.starts_with(each); });
     }
 
     static bool is_request_name(std::string_view word) {

@@ -93,6 +93,7 @@ TEST_CASE("what differs in words or in an outcome is not equal") {
         {"level=30 done", "level=50 done"},
         {"Completed 200 OK in 3ms", "Completed 500 OK in 3ms"},
         {"Completed 200 in 3ms", "Completed 500 in 3ms"},
+        {"answered 200 OK", "answered 500 Internal Server Error"},
         {"GET /a 200, then GET /b 404", "GET /a 200, then GET /b 200"},
         {"Found 0 errors.", "Found 3 errors."},
         {"failed: 0", "failed: 2"},
