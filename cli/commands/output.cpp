@@ -303,7 +303,7 @@ int print_document(const Console& console, const fs::path& log_directory, const 
 bool tell_silence(const Console& console, const ProcessView& view, logstore::LogView& log,
                   const fs::path& log_directory, bool follow) {
     const std::uint64_t unindexed = log.unindexed_bytes();
-    if (unindexed > 0 && (log.end() == 0 || !domain::is_live(view))) {
+    if (unindexed > 0 && (log.end() == 0 || !domain::has_tree(view))) {
         console.note(logstore::unindexed_text(unindexed, format::name_text(view), log_directory));
         return true;
     }

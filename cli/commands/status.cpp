@@ -52,7 +52,9 @@ void print_last_output(const Console& console, const ProcessView& view) {
         console.fail(page.error());
         return;
     }
-    if (page->lines.empty() && log_view->unindexed_bytes() > 0) {
+    // What is being printed gets its index at once.
+    const bool may_be_damaged = log_view->end() == 0 || !domain::has_tree(view);
+    if (page->lines.empty() && may_be_damaged && log_view->unindexed_bytes() > 0) {
         console.note(logstore::unindexed_text(log_view->unindexed_bytes(), *view.run, *log));
         return;
     }

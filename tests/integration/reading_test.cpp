@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cctype>
+#include <fstream>
 
 #include "common/rundir/paths.hpp"
 #include "tests/integration/daemon_in_process.hpp"
@@ -232,6 +233,19 @@ TEST_CASE("a log that has lost its index is not told as one that is empty") {
     const std::string text = web.read(Json{{"lines", 5}});
     CHECK(text.find("8 bytes cannot be read: their index is damaged or gone") != std::string::npos);
     CHECK(text.find(web.log.path().native()) != std::string::npos);
+}
+
+TEST_CASE("what those go on printing that an ended program has left is not told as damage") {
+    const bool are_there = GENERATE(true, false);
+    Reading web;
+    web.log.out("one\ntwo\n");
+    web.daemon.shims.find(RunId{{1}, 1})->end(0, false, are_there);
+    web.daemon.run_until([&] { return web.daemon.supervisor.find({1})->state == ProcessState::exited; });
+    // It stands in the log, and its record is about to be written.
+    std::ofstream(web.log.data_file(1), std::ios::app) << "three\n";
+    const std::string text = web.read(Json{{"lines", 5}});
+    CHECK(text.ends_with("one\ntwo\n"));
+    CHECK((text.find("cannot be read") == std::string::npos) == are_there);
 }
 
 TEST_CASE("a window that is turned round is refused, not empty") {

@@ -1104,4 +1104,21 @@ TEST_CASE("what stands in a log without an index is counted") {
     CHECK(LogView::open(log.path()).value().unindexed_bytes() == 14);
 }
 
+TEST_CASE("what is written while a log is read is not taken for what has lost its index") {
+    tests::TemporaryDirectory directory;
+    tests::WrittenLog log(directory.path() / "log");
+    log.out("one\n");
+    auto view = LogView::open(log.path());
+    REQUIRE(view);
+    log.out("two\n");
+    CHECK(view->unindexed_bytes() == 0);
+    log.begin_segment();
+    log.out("three\n");
+    CHECK(view->unindexed_bytes() == 0);
+    auto again = LogView::open(log.path());
+    REQUIRE(again);
+    log.begin_segment();
+    CHECK(again->unindexed_bytes() == 0);
+}
+
 }  // namespace reader_test
