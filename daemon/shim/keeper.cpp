@@ -222,10 +222,11 @@ void Keeper::record_end() noexcept {
 void Keeper::note_oom_kills() noexcept {
     auto& state = state_.state();
     const bool has_failed = (ended_.killed || ended_.value != 0) && state.kill_sent == 0 && state.stop_requested == 0;
-    const std::int64_t before = state.oom_kills_known != 0 ? std::int64_t{state.oom_kills} : -1;
-    const std::int64_t now = has_failed && before >= 0 ? count_oom_kills() : -1;
-    state.oom_kills_known = now >= before && now >= 0;
-    state.oom_kills = state.oom_kills_known != 0 ? static_cast<std::uint32_t>(now - before) : 0;
+    OomKills before;
+    if (state.oom_kills_known != 0) before = {state.oom_kills, machine_oom_kills_};
+    const std::int64_t kills = has_failed && before.in_cgroup >= 0 ? oom_kills_between(before, count_oom_kills()) : -1;
+    state.oom_kills_known = kills >= 0;
+    state.oom_kills = kills >= 0 ? static_cast<std::uint32_t>(kills) : 0;
 }
 
 void Keeper::leave() noexcept {

@@ -149,6 +149,7 @@ private:
 
     pid_t pid_ = 0;
     os::Ended ended_;
+    std::int64_t machine_oom_kills_ = -1;  // when the run began; -1: not known, as by a successor
     bool reaped_ = false;
     bool tree_is_empty_ = false;
     bool pipes_held_ = false;  // at the exit a descendant still had them

@@ -303,9 +303,10 @@ void Keeper::start_child() noexcept {
     release.close();
     base::kill_point("shim.released");
     // While the program is executed; on record with the word that it was.
-    const std::int64_t oom_kills = count_oom_kills();
-    state.oom_kills_known = oom_kills >= 0;
-    if (oom_kills >= 0) state.oom_kills = static_cast<std::uint32_t>(oom_kills);
+    const OomKills kills = count_oom_kills();
+    machine_oom_kills_ = kills.on_machine;
+    state.oom_kills_known = kills.in_cgroup >= 0;
+    if (kills.in_cgroup >= 0) state.oom_kills = static_cast<std::uint32_t>(kills.in_cgroup);
     release_spec();
 }
 

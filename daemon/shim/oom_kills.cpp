@@ -66,14 +66,25 @@ std::int64_t oom_kills_in(std::string_view counters) noexcept {
     return count;
 }
 
-std::int64_t count_oom_kills() noexcept {
-    char text[4096];
-    ssize_t size = os::read_file_at(AT_FDCWD, "/proc/self/cgroup", text, sizeof text);
-    if (size <= 0) return -1;
-    const CounterPath path = oom_counter_path({text, static_cast<std::size_t>(size)});
-    if (path.size() == 0) return -1;
-    size = os::read_file_at(AT_FDCWD, path.c_str(), text, sizeof text);
-    return size <= 0 ? -1 : oom_kills_in({text, static_cast<std::size_t>(size)});
+OomKills count_oom_kills() noexcept {
+    // The machine has some hundred counters more than these.
+    char text[32u << 10];
+    const auto read = [&text](const char* path) noexcept {
+        const ssize_t size = os::read_file_at(AT_FDCWD, path, text, sizeof text);
+        return std::string_view(text, size > 0 ? static_cast<std::size_t>(size) : 0);
+    };
+    OomKills out;
+    out.on_machine = oom_kills_in(read("/proc/vmstat"));
+    const CounterPath path = oom_counter_path(read("/proc/self/cgroup"));
+    if (path.size() > 0) out.in_cgroup = oom_kills_in(read(path.c_str()));
+    return out;
+}
+
+std::int64_t oom_kills_between(const OomKills& before, const OomKills& after) noexcept {
+    if (before.in_cgroup < 0 || after.in_cgroup < before.in_cgroup) return -1;
+    const std::int64_t own = after.in_cgroup - before.in_cgroup;
+    const bool is_machine_known = before.on_machine >= 0 && after.on_machine >= 0;
+    return own > 0 || (is_machine_known && before.on_machine == after.on_machine) ? own : -1;
 }
 
 }  // namespace persistproc::shim

@@ -34,4 +34,17 @@ TEST_CASE("the count of OOM kills is read from either version's file") {
     CHECK(oom_kills_in("") == -1);
 }
 
+TEST_CASE("none in the keeper's cgroup are none of the program only where the machine counts none, either") {
+    CHECK(oom_kills_between({3, 10}, {3, 10}) == 0);
+    CHECK(oom_kills_between({3, 10}, {5, 12}) == 2);
+    // The program may have been moved to another cgroup.
+    CHECK(oom_kills_between({3, 10}, {3, 11}) == -1);
+    CHECK(oom_kills_between({3, -1}, {3, 10}) == -1);
+    CHECK(oom_kills_between({3, -1}, {4, -1}) == 1);
+    CHECK(oom_kills_between({-1, 10}, {-1, 10}) == -1);
+    // The keeper was moved meanwhile.
+    CHECK(oom_kills_between({3, 10}, {0, 10}) == -1);
+    CHECK(oom_kills_in("numa_other 0\noom_kill 6\nballoon_inflate 0\n") == 6);
+}
+
 }  // namespace oom_kills_test
