@@ -117,7 +117,8 @@ public:
             Piece piece;
             if (const std::string above = options_.above ? options_.above(out) : ""; !above.empty()) {
                 piece.mark(above);
-                piece.text += '\n';
+                // The only line that there is room for is the program's.
+                piece.text += options_.lines == 1 && begin_ < end_ ? ' ' : '\n';
             }
             const std::size_t mark_above = piece.text.size() + piece.marks.size() * size;
             piece.append(assemble(size));
@@ -134,6 +135,7 @@ public:
                 if (!has_room) {
                     said_ = std::max(said_, said);
                     is_said_above_ = is_said_above_ || mark_above > 0;
+                    if (is_said_above_ && options_.lines == 2) unfold(0, folds_.size());
                 }
                 continue;
             }
@@ -259,6 +261,14 @@ private:
             lead = i + 1;
         }
         if (lead < entries_.size()) units_.push_back({lead, entries_.size(), nullptr});
+    }
+
+    /// Of these folds all lines are shown as they are.
+    void unfold(std::size_t from, std::size_t to) {
+        folds_.erase(folds_.begin() + static_cast<std::ptrdiff_t>(from),
+                     folds_.begin() + static_cast<std::ptrdiff_t>(to));
+        units_.clear();
+        make_units();
     }
 
     bool has_line(const Unit& unit) const noexcept { return unit.line < entries_.size(); }
@@ -421,6 +431,7 @@ private:
             begin_ = end_ = 0;
             while (end_ < count && takes(units_[end_])) ++end_;
             leave_context_to_next_page();
+            if (!leave_block_to_next_page()) choose(marker_size);
         }
     }
 
@@ -455,6 +466,22 @@ private:
         const std::size_t last = std::min(end_, after + options_.context);
         while (after < last && !is_apart(units_[after])) ++after;
         end_ = after;
+    }
+
+    /// A block that a mark points to is shown whole. Where there is no room for it even alone, its repetitions are no
+    /// longer folded: false, what is shown is to be chosen again.
+    bool leave_block_to_next_page() {
+        if (has_context()) return true;
+        std::size_t first = end_;
+        while (first > begin_ && units_[first - 1].fold == nullptr) --first;
+        if (first == begin_) return true;
+        const Fold* const fold = units_[--first].fold;
+        if (first + fold->period <= end_) return true;
+        end_ = first;
+        if (first > begin_) return true;
+        const auto number = static_cast<std::size_t>(fold - folds_.data());
+        unfold(number, number + 1);
+        return false;
     }
 
     /// A loss that is no part of what is shown is told of with what it belongs to.

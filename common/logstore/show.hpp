@@ -23,8 +23,8 @@ struct ShowOptions {
     /// As in LineQuery: what of a line that is cut is shown in any case.
     std::optional<std::string> grep = std::nullopt;
     bool ignore_case = false;
-    /// At most, of all that is shown but what is said to be missing; 0: as many as fit. Of fewer than two there is
-    /// no room for the mark of a fold: nothing is folded.
+    /// At most, of all that is shown but what is said to be missing; 0: as many as fit. Where there is no room for the
+    /// mark of a fold nothing is folded; of one, what is said above stands in front of it.
     std::uint64_t lines = 0;
     std::size_t max_bytes = 16u << 10;  // of all that is shown, marks and newlines included
     std::uint32_t context = 0;          // lines around each match; 0 where there is no pattern, too

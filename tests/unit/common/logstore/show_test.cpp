@@ -189,6 +189,41 @@ TEST_CASE("a budget counts what is shown and ends between lines") {
     CHECK(shown.omitted_before == loop.size() - 3);
 }
 
+TEST_CASE("few lines hold what is said above them, too") {
+    const Lines same(20, "GET / 200");
+    for (const std::uint64_t lines : {1u, 2u, 3u}) {
+        INFO(lines);
+        ShowOptions options = options_of(lines);
+        options.above = [](const Shown&) { return std::string("older ones until p1:5"); };
+        CHECK(count_lines(text_of(same, options)) <= lines);
+    }
+    ShowOptions one = options_of(1);
+    one.above = [](const Shown&) { return std::string("older ones until p1:5"); };
+    CHECK(text_of(same, one) == "[older ones until p1:5] GET / 200\n");
+    CHECK(text_of({}, one) == "[older ones until p1:5]\n");
+}
+
+TEST_CASE("a block that a mark points to is shown whole") {
+    const auto round = [](int i) -> Lines { return {"hello, this is it", fmt::format("Error: bad thing {}", i + 1)}; };
+    Lines lines = {"begin"};
+    for (auto& each : rounds(6, round)) lines.push_back(std::move(each));
+    lines.push_back("the end of it");
+    const auto whole = "[2 lines as below, 5 times]\nhello, this is it\nError: bad thing 6\n";
+    for (const std::uint64_t count : {2u, 3u, 4u}) {
+        INFO(count);
+        ShowOptions options = options_of(count);
+        options.keep_newest = false;
+        std::string text = text_of(lines, options);
+        CHECK(text == (count < 4 ? "begin\n" : "begin\n" + std::string(whole)));
+    }
+    lines.erase(lines.begin());
+    ShowOptions two = options_of(2);
+    two.keep_newest = false;
+    CHECK(text_of(lines, two) == "hello, this is it\nError: bad thing 1\n");
+    two.lines = 3;
+    CHECK(text_of(lines, two) == whole);
+}
+
 TEST_CASE("whoever goes on with the cursor is told of each line once") {
     tests::TemporaryDirectory directory;
     tests::WrittenLog log(directory.path() / "log");
