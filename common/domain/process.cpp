@@ -153,16 +153,27 @@ std::string default_label(const std::vector<std::string>& command, std::string_v
     };
     std::string label = visible(fmt::format("{}{} in {}", before, line, working_directory));
     if (label.size() <= 200) return label;
-    // The directory tells processes apart, the command's end seldom does: cut the command.
-    std::string tail = visible(fmt::format("… in {}", working_directory));
+    // The directory tells processes apart, and both ends of the command do: its middle is cut.
+    constexpr std::string_view cut = "…";
+    std::string tail = visible(fmt::format("{} in {}", cut, working_directory)).substr(cut.size());
     if (tail.size() > 150) {
         std::string_view end = std::string_view(tail).substr(tail.size() - 147);
         while (!base::is_utf8(end)) end.remove_prefix(1);
-        tail = "…" + std::string(end);
+        tail = fmt::format("{}{}", cut, end);
     }
-    label.resize(200 - tail.size());
-    while (!base::is_utf8(label)) label.pop_back();
-    return label + tail;
+    const std::string whole = visible(fmt::format("{}{}", before, line));
+    const std::size_t room = 200 - tail.size();
+    if (whole.size() <= room) return whole + tail;
+    const std::size_t half = (room - cut.size()) / 2;
+    std::string_view begin = std::string_view(whole).substr(0, half);
+    while (!base::is_utf8(begin)) begin.remove_suffix(1);
+    // What joins the character before it joins nothing behind the cut.
+    for (std::size_t size = half;; --size) {
+        const std::string_view end = std::string_view(whole).substr(whole.size() - size);
+        if (!base::is_utf8(end)) continue;
+        label = fmt::format("{}{}{}{}", begin, cut, end, tail);
+        if (end.empty() || check_label(label)) return label;
+    }
 }
 
 bool is_command_known(const std::vector<std::string>& command) noexcept {

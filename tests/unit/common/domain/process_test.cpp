@@ -132,6 +132,21 @@ TEST_CASE("labels are short, plain and no ids") {
     CHECK(label.size() <= 200);
     CHECK(domain::check_label(label));
     CHECK(label.ends_with(" in /some/where"));
+    // What tells is at its ends.
+    domain::Definition dev;
+    dev.command = {"sh", "-c", "cd x && " + std::string(300, 'y') + " npm run dev"};
+    dev.working_directory = "/some/where";
+    const auto long_command = dev.label = domain::default_label(dev.command, dev.working_directory);
+    CHECK(long_command.size() <= 200);
+    CHECK(long_command.starts_with("sh -c 'cd x && yyy"));
+    CHECK(long_command.ends_with("yyy npm run dev' in /some/where"));
+    CHECK(domain::name_text("p1", dev).ends_with("dev' in /some/where\""));
+    for (std::size_t size = 180; size < 230; ++size) {
+        INFO(size);
+        std::string joined(size, 'a');
+        for (int i = 0; i < 60; ++i) joined += "\u2699\ufe0f";
+        CHECK(domain::check_label(domain::default_label({joined}, "/some/where")));
+    }
     CHECK(domain::check_label(domain::default_label({"soft\u00adhyphen", "\u200b"}, "/\ufeff")));
     CHECK(domain::check_label(domain::default_label({"a\nb\x1b"}, "/x\n" + std::string(400, 'y'))));
     // A joiner behind what is escaped joins nothing.
