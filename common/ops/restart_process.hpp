@@ -42,7 +42,8 @@ struct RestartRequest : StopRequest {
         using R = RestartRequest;
         using schema::field;
         StopRequest::fields(each);
-        each(field("wait", &R::wait, "Then wait: arguments of wait_for_process but process").in_form(&wait_form));
+        each(field("wait", &R::wait, "Then wait: arguments of wait_for_process but process, cursor")
+                 .in_form(&wait_form));
         each(field("environment", &R::environment)
                  .client_only()
                  .secret()

@@ -78,7 +78,8 @@ struct StartRequest {
                  .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"));
         each(field("if_running", &R::if_running, "When it already runs"));
         each(field("process", &R::process).client_only());
-        each(field("wait", &R::wait, "Then wait: arguments of wait_for_process but process").in_form(&wait_form));
+        each(field("wait", &R::wait, "Then wait: arguments of wait_for_process but process, cursor")
+                 .in_form(&wait_form));
         each(field("base_environment", &R::base_environment).client_only().secret());
         each(field("umask", &R::umask).client_only().range(0, 0777));
         each(field("limits", &R::limits).client_only());
