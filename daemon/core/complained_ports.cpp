@@ -16,8 +16,8 @@ bool complains(std::string_view line) {
     std::string lower(line);
     for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     constexpr std::array phrases = {
-        "eaddrinuse", "address already in use", "address in use",           "already in use",
-        "is in use",  "was already in use",     "port is already allocated"};
+        "eaddrinuse",         "address already in use",    "address in use",         "already in use", "is in use",
+        "was already in use", "port is already allocated", "already running on port"};
     return std::any_of(phrases.begin(), phrases.end(),
                        [&](const char* each) { return lower.find(each) != std::string::npos; });
 }

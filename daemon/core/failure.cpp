@@ -107,10 +107,8 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
     }
     std::vector<int> ports;
     if (wanted_port) ports.push_back(*wanted_port);
-    if (is_over) {
-        const auto complained_of = co_await find_complaints(wanted);
-        ports.insert(ports.end(), complained_of.begin(), complained_of.end());
-    }
+    const auto complained_of = co_await find_complaints(wanted);
+    ports.insert(ports.end(), complained_of.begin(), complained_of.end());
     for (const int port : ports) {
         co_await find_holder(out, id, port);
         if (out.holder) break;
@@ -136,6 +134,11 @@ Task<std::optional<Failure>> Failures::explain_ended(RunId ended) {
     auto out = co_await explain(ended.process, run, port);
     out.error = std::move(error);
     co_return out;
+}
+
+Task<bool> Failures::has_complained(RunId run) {
+    const auto ports = co_await find_complaints(run);
+    co_return !ports.empty();
 }
 
 /// The ports that a run may have meant which printed that one is taken, the likelier ones first.

@@ -55,9 +55,10 @@ public:
              boost::asio::thread_pool& threads)
         : clock_(clock), supervisor_(supervisor), directories_(directories), threads_(threads) {}
 
-    /// `wanted_port`: that it has not; one that the run complained of is found, too, once it has ended. What cannot be
-    /// read is left out.
+    /// `wanted_port`: that it has not; one that the run complained of is found, too. What cannot be read is left out.
     Task<Failure> explain(ProcessId id, std::uint32_t run, std::optional<int> wanted_port);
+    /// Whether the newest output of a run says that a port is taken which may be known.
+    Task<bool> has_complained(RunId run);
     /// Nothing: it lives, or its last run did not fail.
     Task<std::optional<Failure>> explain_newest(ProcessId id);
     /// Of one that is known to have failed, whatever its process does by now. Nothing: the process is gone.

@@ -157,12 +157,24 @@ bool is_looping(const core::WaitResult& waited) {
            outcome->reason != OutcomeReason::stopped;
 }
 
+/// Whether the run whose end was waited for ended by itself, and not well.
+bool has_failed(const core::WaitResult& waited) {
+    const auto& outcome = waited.outcome;
+    return waited.end == ops::WaitOutcome::ended && outcome && outcome->reason != OutcomeReason::stopped &&
+           outcome->exit_code != 0;
+}
+
 /// Nothing: what was waited for has come, or there is time left, or it is not asked.
 Task<std::optional<core::Failure>> explain(Core core, const ops::WaitRequest& request, const core::WaitResult& waited,
                                            double left) {
     const bool is_over = waited.end == ops::WaitOutcome::timed_out && left <= 0;
-    const bool has_failed = waited.end == ops::WaitOutcome::ended || waited.end == ops::WaitOutcome::error || is_over;
-    if (!request.watch_errors || !has_failed || request.until == ops::WaitCondition::exit) co_return std::nullopt;
+    const bool is_failure = waited.end == ops::WaitOutcome::ended || waited.end == ops::WaitOutcome::error || is_over;
+    if (!request.watch_errors || !is_failure) co_return std::nullopt;
+    const RunId run{waited.process.id, waited.run};
+    if (request.until == ops::WaitCondition::exit) {
+        if (!has_failed(waited)) co_return std::nullopt;
+        co_return co_await core.failures.explain_ended(run);
+    }
     std::optional<int> port;
     if (waited.error) port = logstore::refused_port(*waited.error);
     if (!port && request.until == ops::WaitCondition::port && request.port) port = static_cast<int>(*request.port);
@@ -173,9 +185,14 @@ Task<std::optional<core::Failure>> explain(Core core, const ops::WaitRequest& re
         co_return of_last;
     }
     // One that lives has nothing to compare its life with yet.
-    if (waited.end != ops::WaitOutcome::ended && !port) co_return std::nullopt;
+    const bool is_live = waited.end != ops::WaitOutcome::ended;
+    if (is_live && !port) {
+        const bool has_complained = co_await core.failures.has_complained(run);
+        if (!has_complained) co_return std::nullopt;
+    }
     auto failure = co_await core.failures.explain(waited.process.id, waited.run, port);
-    if (waited.end != ops::WaitOutcome::ended) failure.lived.reset();
+    if (is_live && !port && !failure.holder) co_return std::nullopt;
+    if (is_live) failure.lived.reset();
     co_return failure;
 }
 
@@ -215,6 +232,11 @@ logstore::Shown show_lines(std::vector<logstore::Line> lines, const std::optiona
     return logstore::show(std::move(page), options);
 }
 
+/// Whether the newest lines show something of it: else they are what the run ended with.
+bool is_newest(const logstore::ErrorBlock& error, const core::WaitResult& waited) {
+    return waited.lines.empty() || error.run != waited.run || error.end > waited.lines.front().position;
+}
+
 /// `left`: seconds that were asked for beyond what this call waited.
 mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& waited, double left,
                        const std::optional<core::Failure>& failure, Introduced introduced) {
@@ -233,7 +255,7 @@ mcp::ToolResult answer(const ops::WaitRequest& request, const core::WaitResult& 
     logstore::ErrorBlock::Text output;
     if (waited.error) {
         output = waited.error->text();
-    } else if (failure && failure->error) {
+    } else if (failure && failure->error && is_newest(*failure->error, waited)) {
         meta.error = printed_error(*failure->error);
         said += error_at(failure->error);
         output = failure->error->text();

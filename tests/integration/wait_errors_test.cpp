@@ -1,4 +1,6 @@
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -362,6 +364,110 @@ TEST_CASE("a port that only the command names is told, also of a run that was fo
     const Json of_first = told(Json{{"run", "p2.1"}});
     REQUIRE(of_first.is_object());
     CHECK(of_first["held_port"] == port);
+}
+
+TEST_CASE("who has the port of a program that goes on is told, too, by what its command names") {
+    boost::asio::ip::tcp::acceptor holder(boost::asio::system_executor(), {boost::asio::ip::address_v4::loopback(), 0});
+    const int port = holder.local_endpoint().port();
+    const std::string number = std::to_string(port);
+    const bool is_error = GENERATE(true, false);
+    DaemonInProcess daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false, mcp::Principal::Role::agent);
+    daemon.call("start_process",
+                Json{{"command", Json::array({"a", number})}, {"working_directory", "/"}, {"label", "web"}});
+    tests::WrittenLog log{rundir::process_paths(daemon.data->path(), {1}).log};
+    log.wall_ns = base::to_ns(daemon.clock.wall());
+    log.err(is_error ? "OSError: [Errno 98] Address already in use\n"
+                     : "Port " + number + " is in use, trying others\n");
+    Json arguments = for_pattern;
+    arguments["process"] = "web";
+    arguments["timeout_seconds"] = 3;
+    const int call = daemon.call_later("wait_for_process", std::move(arguments));
+    daemon.advance_until(50ms, [&] { return daemon.is_answered(call); });
+    const Json result = daemon.answer(call)["result"];
+    CHECK(Waiting::meta(result)["outcome"] == (is_error ? "error" : "timed_out"));
+    CHECK(Waiting::meta(result)["failure"]["held_port"] == port);
+    CHECK(Waiting::text(result).find("; port " + number + " is held by ") != std::string::npos);
+}
+
+TEST_CASE("a wait for the end of a run that fails tells why, as other views do") {
+    const int exit_value = GENERATE(1, 0);
+    const bool is_stopped = GENERATE(false, true);
+    boost::asio::ip::tcp::acceptor holder(boost::asio::system_executor(), {boost::asio::ip::address_v4::loopback(), 0});
+    const std::string number = std::to_string(holder.local_endpoint().port());
+    Waiting web;
+    web.log.err(traceback);
+    for (int i = 0; i < 20; ++i) web.log.err("    at the bottom of it\n");
+    web.log.err("Error: Port " + number + " is already in use\n");
+    web.begin(Json{{"until", "exit"}});
+    if (is_stopped)
+        web.daemon.call("stop_process", Json{{"process", "web"}});
+    else
+        web.daemon.shims.find(RunId{{1}, 1})->end(exit_value);
+    const Json result = web.answer();
+    const std::string text = Waiting::text(result);
+    CHECK(error_code(result).empty());
+    const bool is_failure = !is_stopped && exit_value != 0;
+    CHECK(Waiting::meta(result).contains("failure") == is_failure);
+    CHECK((text.find("; port " + number + " is held by ") != std::string::npos) == is_failure);
+    CHECK((text.find("\nTraceback") != std::string::npos) == is_failure);
+    CHECK(text.find("is already in use\n") != std::string::npos);
+}
+
+TEST_CASE("what a run ended with is shown, not an error of long before") {
+    Waiting web;
+    web.log.err(traceback);
+    for (int i = 0; i < 20; ++i) web.log.out("another thing was done\n");
+    web.log.out("1 of 20 failed\n");
+    web.begin(Json{{"until", "exit"}});
+    web.daemon.shims.find(RunId{{1}, 1})->end(1);
+    const std::string text = Waiting::text(web.answer());
+    CHECK(text.find("Traceback") == std::string::npos);
+    CHECK(text.ends_with("1 of 20 failed\n"));
+}
+
+TEST_CASE("an error that only its frames show to be one ends a wait, once they come") {
+    Waiting web;
+    web.begin(for_pattern);
+    web.log.err("msg SyntaxError: Unexpected token\n");
+    web.log.out("a line beside it\n");
+    web.daemon.advance(100ms);
+    web.log.err("    at load (/home/me/shop/a.js:1:12)\n");
+    Json error = Waiting::meta(web.answer())["error"];
+    CHECK(error["message"] == "msg SyntaxError: Unexpected token");
+    CHECK(error["file"] == "/home/me/shop/a.js");
+    CHECK(error["text"] == "msg SyntaxError: Unexpected token\n    at load (/home/me/shop/a.js:1:12)\n");
+    // Without them it is none.
+    Waiting other;
+    other.log.err("msg SyntaxError: Unexpected token\n");
+    for (int i = 0; i < 20; ++i) other.log.err("and on it goes\n");
+    other.begin(Json{{"until", "pattern"}, {"pattern", "^never"}, {"timeout_seconds", 3}});
+    CHECK(Waiting::meta(other.answer())["outcome"] == "timed_out");
+}
+
+TEST_CASE("a program that listens is ready, whatever it has printed before") {
+    boost::asio::ip::tcp::acceptor server(boost::asio::system_executor(), {boost::asio::ip::address_v4::loopback(), 0});
+    Waiting web;
+    web.log.err("Error: old thing\n");
+    web.daemon.advance(20s);
+    // The run's tree: what the test's own process has begun, which holds the socket as well.
+    const pid_t child = ::fork();
+    if (child == 0)
+        for (;;) ::pause();
+    REQUIRE(child > 0);
+    const auto shim = web.daemon.shims.find(RunId{{1}, 1});
+    shim->state.shim_pid = ::getpid();
+    shim->push(rundir::MessageType::state);
+    web.daemon.run_until([&] { return shim->outbox.empty(); });
+    web.begin(Json{{"until", "ready"}});
+    const Json meta = Waiting::meta(web.answer());
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    CHECK(meta["outcome"] == "ready");
+    // What listens on nothing is not.
+    Waiting other;
+    other.log.err("Error: old thing\n");
+    other.begin(Json{{"until", "ready"}});
+    CHECK(Waiting::meta(other.answer())["outcome"] == "error");
 }
 
 TEST_CASE("a file's name cannot pass for a fact of ours") {

@@ -110,6 +110,7 @@ TEST_CASE("which port a program found taken") {
         {{"listen tcp :8080: bind: address already in use"}, {"./server"}, {8080}},
         {{"Address already in use", "Port 5000 is in use by another program."}, {"flask", "run"}, {5000}},
         {{"port 99999999 is already in use"}, {}, {}},
+        {{"Something is already running on port 3000."}, {"npm", "start"}, {3000}},
         {{"listening on port 3000"}, {"node", "--port=3000"}, {}},
         {{}, {"x", "8000"}, {}},
         {{"OSError: [Errno 98] Address already in use"}, {"node", "srv.js", "7"}, {98, 3000, 7}, {3000}},
