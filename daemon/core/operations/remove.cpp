@@ -67,18 +67,16 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     StoreChange intent;
     intent.processes.push_back(process->record);
     auto recorded = co_await store_.commit(std::move(intent));
-    base::kill_point("daemon.record.committed");
     if (!recorded) {
-        process->record.intent = Intent::none;
+        // What another operation has recorded meanwhile, and is kept until there is room, says that it is removed.
+        co_await take_back_removal(process);
         co_return base::with_context(recorded.error(), "removal of " + process->shown());
     }
+    base::kill_point("daemon.record.committed");
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     auto deleted = co_await world_.directories.remove_process(id);
     if (!deleted) {
-        process->record.intent = Intent::none;
-        StoreChange back;
-        back.processes.push_back(process->record);
-        co_await driver_.record(std::move(back), "that " + process->name() + " was not removed");
+        co_await take_back_removal(process);
         co_return deleted.error();
     }
     base::kill_point("daemon.remove.deleted");
@@ -94,6 +92,13 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     co_await driver_.record(std::move(change), "the removal of " + process->name());
     shown->log_path.reset();
     co_return *shown;
+}
+
+Task<> Operations::take_back_removal(ProcessPtr process) {
+    process->record.intent = Intent::none;
+    StoreChange back;
+    back.processes.push_back(process->record);
+    co_await driver_.record(std::move(back), "that " + process->name() + " was not removed");
 }
 
 }  // namespace persistproc::core
