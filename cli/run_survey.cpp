@@ -110,9 +110,11 @@ std::optional<std::string> find_foreign(const rundir::ProcessPaths& paths, const
     return std::nullopt;
 }
 
-bool is_lock_held(const fs::path& lock) {
-    const auto held = base::is_locked(lock);
-    return held && *held;
+bool is_shim_there(const rundir::RunPaths& paths) {
+    const auto held = base::is_locked(paths.shim_lock);
+    if (held && *held) return true;
+    const auto state = rundir::read_state(paths.state);
+    return state && rundir::is_shim_there(*state, base::current_boot_id());
 }
 
 }  // namespace
@@ -128,7 +130,7 @@ Result<ProcessCount> count_processes(const fs::path& data) {
     for (const ProcessId id : *ids) {
         const auto number = newest_run(rundir::process_paths(data, id).runs);
         if (!number) continue;
-        if (is_lock_held(rundir::run_paths(data, RunId{id, *number}).shim_lock)) ++out.live;
+        if (is_shim_there(rundir::run_paths(data, RunId{id, *number}))) ++out.live;
     }
     return out;
 }
@@ -182,11 +184,7 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
     }
     for (OddRun& each : without_answer(std::move(asked))) {
         // It may have left meanwhile, as it should.
-        const auto paths = rundir::run_paths(data, each.id);
-        const bool is_held = is_lock_held(paths.shim_lock);
-        const auto state = rundir::read_state(paths.state);
-        if (is_held || (state && rundir::is_shim_there(*state, base::current_boot_id())))
-            out.push_back(std::move(each));
+        if (is_shim_there(rundir::run_paths(data, each.id))) out.push_back(std::move(each));
     }
     std::sort(out.begin(), out.end(), [](const OddRun& a, const OddRun& b) { return a.id < b.id; });
     return out;
