@@ -21,6 +21,8 @@
 #include <charconv>
 #include <cstring>
 #include <map>
+#include <mutex>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -361,10 +363,9 @@ struct LocalShimHost::Started {
 class LocalShimHost::Program {
 public:
     explicit Program(std::vector<std::filesystem::path> places)
-        : places_(std::move(places)),
-          path_(find_place()),
-          file_(::open(path_.c_str(), O_PATH | O_CLOEXEC)),
-          null_(::open("/dev/null", O_RDWR | O_CLOEXEC)) {}
+        : places_(std::move(places)), null_(::open("/dev/null", O_RDWR | O_CLOEXEC)) {
+        find();
+    }
 
     /// With what `arguments` say. Errors: as `spawn`.
     Result<Started> start(std::vector<std::string> arguments) const {
@@ -380,8 +381,7 @@ public:
         base::UniqueFd ours(ends[0]);
         base::UniqueFd theirs(ends[1]);
         Launch launching;
-        launching.executable = file_ ? path_ : find_place();
-        launching.program = file_.get();
+        std::tie(launching.executable, launching.program) = find();
         launching.arguments = std::move(arguments);
         launching.arguments.insert(launching.arguments.begin(), "persistproc-shim");
         launching.environment = std::move(environment);
@@ -400,16 +400,20 @@ public:
     }
 
 private:
-    /// The first place where it is; where it is in none, the first one.
-    std::string find_place() const {
-        for (const auto& each : places_)
-            if (::access(each.c_str(), F_OK) == 0) return each.string();
-        return places_.front().string();
+    /// Its path and a descriptor of it, from when it is first there the same for ever. -1: it is in no place now.
+    std::pair<std::string, int> find() const {
+        const std::lock_guard lock(mutex_);
+        for (auto each = places_.begin(); !file_ && each != places_.end(); ++each) {
+            path_ = each->string();
+            file_.reset(::open(path_.c_str(), O_PATH | O_CLOEXEC));
+        }
+        return {file_ ? path_ : places_.front().string(), file_.get()};
     }
 
     std::vector<std::filesystem::path> places_;
-    std::string path_;
-    base::UniqueFd file_;  // none: there was no such file, and it is looked for each time
+    mutable std::mutex mutex_;  // threads that make shims nobody waits for look, too
+    mutable std::string path_;
+    mutable base::UniqueFd file_;
     base::UniqueFd null_;
 };
 
