@@ -28,7 +28,7 @@ std::string killed_text(const Cause& cause) {
     const std::string what = "SIGKILL was not sent by persistproc";
     if (!count_of(cause.count)) return what;
     if (*cause.count == 0)
-        return what + "; the kernel killed nothing of persistproc's cgroup for want of memory meanwhile";
+        return what + "; the kernel killed nothing in its keeper's cgroup for want of memory meanwhile";
     return fmt::format("{}; the kernel killed {} in its cgroup for want of memory meanwhile", what,
                        base::counted(*cause.count, "process", "processes"));
 }

@@ -25,7 +25,7 @@ TEST_CASE("a cause tells its values, and none that cannot be") {
     }
     // A program may be in another one, of which nobody here is told.
     CHECK(cause_text(Cause{.code = CauseCode::killed_by_other, .count = 0})
-              .ends_with("; the kernel killed nothing of persistproc's cgroup for want of memory meanwhile"));
+              .ends_with("; the kernel killed nothing in its keeper's cgroup for want of memory meanwhile"));
     CHECK(cause_text(Cause{.code = CauseCode::quick_failures, .count = 3, .seconds = 0.5}) ==
           "3 runs in a row were shorter than 500ms");
 }
