@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -451,8 +452,10 @@ TEST_CASE("a program that listens is ready, whatever it has printed before") {
     web.daemon.advance(20s);
     // The run's tree: what the test's own process has begun, which holds the socket as well.
     const pid_t child = ::fork();
-    if (child == 0)
+    if (child == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // also where the test fails
         for (;;) ::pause();
+    }
     REQUIRE(child > 0);
     const auto shim = web.daemon.shims.find(RunId{{1}, 1});
     shim->state.shim_pid = ::getpid();
