@@ -345,6 +345,7 @@ Task<CheckAnswer> LocalCheckProbes::look_at_file(CheckQuestion question) {
 }
 
 Task<CheckAnswer> LocalCheckProbes::run_command(CheckQuestion question) {
+    // A number, below any address, stands for the party.
     const auto process = reinterpret_cast<async::Turns::Party>(std::uintptr_t{question.run.process.number});
     auto& turns = is_person(question.starter) ? turns_of_person_ : turns_;
     async::Place place(turns, process, group_of(question.starter));

@@ -181,6 +181,7 @@ void Sessions::make_room(const HttpSession& newcomer) {
     const auto can_go = [&newcomer](const auto& each) { return each->side == newcomer.side && is_at_rest(*each); };
     const auto at_rest = static_cast<std::size_t>(std::count_if(recent_.begin(), recent_.end(), can_go));
     const std::size_t too_many = at_rest - std::min(at_rest, limits_.sessions - 1);
+    if (too_many == 0) return;
     const auto gone = processes_gone();
     for (std::size_t dropped = 0; dropped < std::min(too_many, most_dropped_at_once); ++dropped) {
         Shares shares;
