@@ -372,6 +372,8 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
     wanted.outside_errors = wait->ends_with_errors && !logstore::names_error(wait->pattern);
     const auto watch = patterns_.watch(wait->log, std::move(wanted));
     const auto errors = co_await watch_errors(*wait);
+    // Where its output ended once it was over: what it has left running may print for ever.
+    std::optional<std::uint64_t> last;
     for (;;) {
         // Whether it has ended is asked before the log is read: what it printed last is then in the log.
         const Look before = look_at(wait->id);
@@ -389,7 +391,17 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
             if (errors) errors->take_any_run();
             continue;
         }
-        const bool is_behind = watch->is_behind();
+        bool is_behind = watch->is_behind();
+        if (!before.is_over) last.reset();
+        if (before.is_over && is_behind) {
+            if (!last) {
+                auto look = [log = wait->log] { return logstore::find_log_end(log); };
+                const auto end = co_await async::offload(workers_.waiting, std::move(look));
+                if (!end) co_return end.error();
+                last = end->position;
+            }
+            is_behind = watch->looked_to() < *last;
+        }
         if (before.is_over && !is_behind) co_return co_await ended(*wait);
         const bool has_failed = errors && errors->due() <= clock_.now() && !watch->unfinished();
         if (has_failed) co_return co_await failed(*wait, *errors);
