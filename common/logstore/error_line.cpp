@@ -14,7 +14,7 @@ const std::string_view error_hint =
     "elifecycle|crashed|make.*\\*\\*\\*|\\*\\* \\(|e: file|\\.(?:go|rb):\\d|"
     "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} |\xe2\xa8\xaf|\xe2\x97\x8f|data race|rake "
     "aborted|"
-    "\\.exc\\.|: not found|command not found|running on port|^\\S+::\\S+ \\(.*\\):\\s*$|^ +(?:x|\xc3\x97) \\S";
+    "\\.exc\\.|: not found|command not found|running on port|::\\S+ \\(.*\\):\\s*$|^ +(?:x|\xc3\x97) \\S";
 
 namespace {
 
@@ -32,6 +32,10 @@ bool is_one_of(std::string_view word, const std::string_view (&words)[count]) {
 template <std::size_t count>
 bool starts_with_one(std::string_view text, const std::string_view (&words)[count]) {
     return std::any_of(std::begin(words), std::end(words), [text](auto word) { return text.starts_with(word); });
+}
+template <std::size_t count>
+bool ends_with_one(std::string_view text, const std::string_view (&words)[count]) {
+    return std::any_of(std::begin(words), std::end(words), [text](auto word) { return text.ends_with(word); });
 }
 template <std::size_t count>
 bool has_one(std::string_view text, const std::string_view (&words)[count]) {
@@ -215,29 +219,24 @@ std::size_t end_of_type(std::string_view text) {
     return at;
 }
 
-/// "TypeError: …", "java.lang.IllegalStateException: …", "Error [ERR_X]: …"
+/// "TypeError: …", "java.lang.IllegalStateException: …", "Error [ERR_X]: …"; of Rails "NoMethodError (undefined method
+/// …):", "ActiveRecord::RecordNotFound (…):"
 bool is_typed_error(std::string_view text) {
     const std::size_t end = end_of_type(text);
     const std::string_view type = text.substr(0, end);
     const std::string_view name = type.substr(type.find_last_of(".:\\$") + 1);
     if (name.empty() || !is_upper(name[0]) || name == "NoError" || name == "LastError") return false;
     const bool is_of_exceptions = has(type, ".exceptions.") || has(type, ".exc.");  // as Python's libraries name them
-    const bool is_named_so = name.ends_with("Error") || name.ends_with("Exception") || name.ends_with("Panic");
-    if (!is_named_so && !(is_of_exceptions && !name.ends_with("Warning"))) return false;
-    if (end == text.size()) return name.size() < type.size();
-    // As Rails logs it: "NoMethodError (undefined method `x' for nil):".
+    // As Rails logs it, with where it was below.
     const std::string_view rest = trimmed(text.substr(end));
     const bool is_in_brackets = rest.size() > 4 && rest.starts_with('(') && rest.ends_with("):");
+    constexpr std::string_view names[] = {"Error", "Exception", "Panic"};
+    constexpr std::string_view names_of_rails[] = {"NotFound", "Invalid", "NotUnique", "Missing"};
+    const bool is_named_so =
+        ends_with_one(name, names) || (is_in_brackets && has(type, "::") && ends_with_one(name, names_of_rails));
+    if (!is_named_so && !(is_of_exceptions && !name.ends_with("Warning"))) return false;
+    if (end == text.size()) return name.size() < type.size();
     return is_in_brackets || says_what(text.substr(end));
-}
-
-/// "failed to load config: SyntaxError: …": what a program says of an error that it goes on after.
-bool is_told_failure(std::string_view text) {
-    constexpr std::string_view words[] = {"ailed",  "ailure", "ails ",     "nable to",
-                                          "annot ", "an't ",  "ould not ", "rror"};
-    for (auto colon = text.find(": "); colon <= longest_bracket; colon = text.find(": ", colon + 1))
-        if (has_one(text.substr(0, colon), words) && is_typed_error(text.substr(colon + 2))) return true;
-    return false;
 }
 
 /// "Internal server error: …"
@@ -251,17 +250,6 @@ bool is_phrased_error(std::string_view text) {
         return false;
     return (phrase.ends_with(" error") || phrase.ends_with(" Error") || phrase.ends_with(" exception")) &&
            says_what(text.substr(colon));
-}
-
-/// Rails: "NoMethodError (undefined method …):", "ActiveRecord::RecordNotFound (…):"; where it was stands below.
-bool is_error_of_rails(std::string_view line) {
-    constexpr std::string_view names[] = {"NotFound", "Invalid", "NotUnique", "Missing", "Error", "Exception"};
-    line = trimmed(line);
-    const std::size_t end = end_of_type(line);
-    const std::string_view type = line.substr(0, end);
-    if (!has(type, "::") || !is_upper(type[0]) || !line.substr(end).starts_with(" (") || !line.ends_with("):"))
-        return false;
-    return std::any_of(std::begin(names), std::end(names), [type](auto name) { return type.ends_with(name); });
 }
 
 /// "Port 3000 is already in use", unless the program takes another one instead.
@@ -503,7 +491,6 @@ LineKind kind_of(std::string_view line) {
     const std::string_view text = line.substr(indent);
     if (is_wrapper(text)) return LineKind::wrapper;
     if (begins_like_error(text) || is_compilers(line) || is_crossed_place(text)) return LineKind::error;
-    if (is_error_of_rails(line)) return LineKind::error;
     if (is_failed_test(line) || is_missing_command(text) || is_race(line) || find_lint(line)) return LineKind::error;
     const Level machine = machine_level(line);
     if (machine != Level::none) return machine == Level::failure ? LineKind::level : LineKind::record;
@@ -514,7 +501,7 @@ LineKind kind_of(std::string_view line) {
     const std::string_view rest = told_behind(line, prefix);
     if (is_wrapper(rest)) return LineKind::wrapper;
     if (begins_like_error(rest)) return LineKind::error;
-    const bool is_error = is_typed_error(rest) || is_phrased_error(rest) || is_told_failure(rest);
+    const bool is_error = is_typed_error(rest) || is_phrased_error(rest);
     return indent <= 4 && is_error ? LineKind::error : LineKind::other;
 }
 

@@ -472,6 +472,10 @@ Identify and stop the process that's listening on port 8080 or configure this ap
      "ActiveRecord::RecordNotFound (Couldn't find Cart with 'id'=1):\n  \napp/models/cart.rb:3:in `last'\n",
      "ActiveRecord::RecordNotFound (Couldn't find Cart with 'id'=1)", "app/models/cart.rb:3", "ActiveRecord",
      "app/models"},
+    {"Rails, no such record, in a request",
+     "[7b3c] [::1] ActiveRecord::RecordNotFound (Couldn't find Cart with 'id'=1):\n  \n"
+     "[7b3c] [::1] app/models/cart.rb:3:in `last'\n",
+     nullptr, nullptr, "[7b3c] [::1] ActiveRecord", nullptr},
     {"Symfony",
      "[2026-01-01T10:00:00] request.CRITICAL: Uncaught PHP Exception RuntimeException: \"boom\" at "
      "/home/me/shop/src/A.php line 12 {\"exception\":\"[object]\"}\n",
@@ -574,6 +578,8 @@ const char* const no_errors[] = {
     "[2026-01-01 10:00:00] local.INFO: Error: was handled",
     "[2026-01-01 10:00:00] local.INFO: failed before: Error: was handled",
     "retried after: TimeoutError: no answer",
+    "Could not reach redis: ConnectionError: refused, retrying",
+    "cannot load: SyntaxError: bad",
     "Skipped TypeError: was handled\nnext line\n",
     "Trace: here\n    at f (/home/me/shop/a.js:1:2)\n",
     "[info] retried after SyntaxError: no\n    at f (/home/me/shop/a.js:1:2)\n",
