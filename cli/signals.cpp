@@ -10,14 +10,16 @@ namespace {
 
 constexpr int ending[] = {SIGINT, SIGTERM, SIGHUP};
 
+bool is_ignored(int number) {
+    struct sigaction now {};
+    return ::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 }  // namespace
 
 void add_ending_signals(boost::asio::signal_set& signals) {
-    for (const int number : ending) {
-        struct sigaction now {};
-        const bool is_ignored = ::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
-        if (!is_ignored) signals.add(number);
-    }
+    for (const int number : ending)
+        if (!is_ignored(number)) signals.add(number);
 }
 
 std::shared_ptr<boost::asio::signal_set> listen_for_signals(boost::asio::any_io_executor executor) {
@@ -29,7 +31,9 @@ std::shared_ptr<boost::asio::signal_set> listen_for_signals(boost::asio::any_io_
 HeldSignals::HeldSignals() {
     sigset_t held;
     ::sigemptyset(&held);
-    for (const int number : ending) ::sigaddset(&held, number);
+    // Linux keeps one that is held although it is ignored: it would seem to have come.
+    for (const int number : ending)
+        if (!is_ignored(number)) ::sigaddset(&held, number);
     ::pthread_sigmask(SIG_BLOCK, &held, &before_);
 }
 
