@@ -312,7 +312,11 @@ Task<CheckAnswer> LocalCheckProbes::ask_http(CheckQuestion question) {
             who.party = &question;
             who.process = group_of(question.starter);
             who.is_person = is_person(question.starter);
-            const auto done = co_await patterns_.take_turn(std::move(judging), who);
+            auto turn = patterns_.take_turn(std::move(judging), who);
+            auto over = clock_.sleep_until(until);
+            auto second = co_await (std::move(turn) || std::move(over));
+            if (second.index() != 0) co_return no("no turn to look at its answer in time", pid);
+            const auto& done = std::get<0>(second);
             answer = done ? std::move(*judged) : no(done.error().message);
         }
         answer.listener = pid;
