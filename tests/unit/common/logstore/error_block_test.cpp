@@ -442,16 +442,8 @@ Identify and stop the process that's listening on port 8080 or configure this ap
      "\xe2\x9d\x8c Unable to connect to the database: SequelizeConnectionRefusedError: connect ECONNREFUSED "
      "127.0.0.1:5432\n    at Server.listen (/home/me/shop/server.js:9:3)\n",
      nullptr, "server.js:9:3", "\xe2\x9d\x8c", nullptr},
-    {"Rails, logged",
-     "NoMethodError (undefined method `total' for nil:NilClass):\n  \napp/controllers/orders_controller.rb:12:in "
-     "`show'\n",
-     nullptr, nullptr, "NoMethodError", nullptr},
     {"Laravel", "[2026-01-01 10:00:00] local.ERROR: Call to a member function total() on null\n", nullptr, nullptr,
      "[2026", nullptr},
-    {"CMake", "CMake Error at CMakeLists.txt:5 (find_package):\n  By not providing \"FindFoo.cmake\"\n", nullptr,
-     nullptr, "CMake Error", nullptr},
-    {"Gradle", "FAILURE: Build failed with an exception.\n\n* What went wrong:\nno\n", nullptr, nullptr, "FAILURE",
-     nullptr},
     {"Node, told behind any words, with its frames",
      "msg SyntaxError: Unexpected token\n    at JSON.parse (<anonymous>)\n    at load (/home/me/shop/js4.js:1:12)\n",
      "msg SyntaxError: Unexpected token", "js4.js:1:12", "msg Syntax", "    at load"},

@@ -1017,19 +1017,6 @@ TEST_CASE("the last matches are found from the end, and those before them behind
     CHECK_FALSE(page.earlier);
 }
 
-TEST_CASE("what is written on while a log is looked at is not damaged") {
-    tests::TemporaryDirectory directory;
-    WrittenLog log(directory.path() / "log");
-    log.out("one\n");
-    auto seen = LogView::open(directory.path() / "log").value();
-    CHECK(seen.unindexed_bytes() == 0);
-    log.out("two\n");
-    CHECK(seen.unindexed_bytes() == 0);
-    log.begin_segment();
-    log.out("three\n");
-    CHECK(seen.unindexed_bytes() == 0);
-}
-
 TEST_CASE("a position ends what is asked for, within a record or between two") {
     tests::TemporaryDirectory directory;
     WrittenLog log(directory.path() / "log");
