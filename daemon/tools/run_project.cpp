@@ -195,11 +195,12 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     out.chosen.assign(order.chosen.begin(), order.chosen.end());
     for (const auto& note : project->loaded.notes) out.notes.push_back(project->loaded.text(note));
     if (!chosen->note.empty()) out.notes.push_back(chosen->note);
-    if (!looks) {
+    if (!looks && !is_person(context)) {
         core::UpOrder planned = order;
         const auto would_be = co_await core.supervisor.look_up(std::move(planned));
         if (!would_be) co_return mcp::tool_failure(would_be.error());
-        const auto begun = std::count_if(would_be->begin(), would_be->end(), is_start);
+        // It is recorded and audited also where nothing begins.
+        const auto begun = std::max<std::ptrdiff_t>(1, std::count_if(would_be->begin(), would_be->end(), is_start));
         auto allowed =
             core.agent_starts.take(context.principal, static_cast<pid_t>(who.process), static_cast<std::size_t>(begun));
         if (!allowed) co_return mcp::tool_failure(allowed.error());

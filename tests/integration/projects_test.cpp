@@ -213,6 +213,32 @@ TEST_CASE("no agent allows a project, whichever way it comes in") {
     }
 }
 
+TEST_CASE("an agent's up counts as a start also where nothing begins") {
+    Copies copies;
+    write_shop(copies, "shop");
+    const auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("allow_project", copies.place("shop"));
+        REQUIRE(is_allowed(daemon, copies.place("shop")));
+    }
+    DaemonInProcess daemon({}, data, true, false, mcp::Principal::Role::agent);
+    Json request = copies.place("shop");
+    request["action"] = "up";
+    request["timeout_seconds"] = 0;
+    constexpr int most = 100;  // after a pause
+    int done = 0;
+    std::string refused;
+    while (done <= most && refused.empty()) {
+        refused = error_code(daemon.call("run_project", request));
+        if (refused.empty()) ++done;
+    }
+    CHECK(done <= most);
+    CHECK(done >= most / 2);
+    CHECK(refused == "limit");
+    CHECK(daemon.shims.spawned() == 1);
+}
+
 TEST_CASE("a consent is audited, and its file named") {
     Copies copies;
     write_shop(copies, "shop");
