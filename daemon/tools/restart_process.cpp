@@ -24,6 +24,9 @@ Task<mcp::ToolResult> restart(Core core, ops::RestartRequest request, mcp::CallC
                                     : core.supervisor.restart(std::move(request), std::move(actor));
     auto restarted = co_await std::move(asked);
     if (!restarted) co_return mcp::tool_failure(restarted.error());
+    // Dependents that did not run are not begun.
+    const std::size_t begun = 1 + restarted->dependents.size();
+    if (begun < count) core.agent_starts.give_back(context.principal, count - begun);
     restarted->cursor = cursor_of_run(core.supervisor, restarted->id);
     std::string text = fmt::format("{} {}", restarted->old_pid ? "Restarted" : "Started", short_line_of(*restarted));
     if (restarted->old_pid) text += fmt::format(" (was {})", *restarted->old_pid);

@@ -195,19 +195,24 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     out.chosen.assign(order.chosen.begin(), order.chosen.end());
     for (const auto& note : project->loaded.notes) out.notes.push_back(project->loaded.text(note));
     if (!chosen->note.empty()) out.notes.push_back(chosen->note);
+    std::size_t counted = 1;
     if (!looks && !is_person(context)) {
         core::UpOrder planned = order;
         const auto would_be = co_await core.supervisor.look_up(std::move(planned));
         if (!would_be) co_return mcp::tool_failure(would_be.error());
         // It is recorded and audited also where nothing begins.
-        const auto begun = std::max<std::ptrdiff_t>(1, std::count_if(would_be->begin(), would_be->end(), is_start));
-        auto allowed =
-            core.agent_starts.take(context.principal, static_cast<pid_t>(who.process), static_cast<std::size_t>(begun));
+        const auto begun = std::count_if(would_be->begin(), would_be->end(), is_start);
+        counted = std::max<std::size_t>(1, static_cast<std::size_t>(begun));
+        auto allowed = core.agent_starts.take(context.principal, static_cast<pid_t>(who.process), counted);
         if (!allowed) co_return mcp::tool_failure(allowed.error());
     }
     auto asked = looks ? core.supervisor.look_up(std::move(order)) : core.supervisor.up(std::move(order), actor);
     auto steps = co_await std::move(asked);
-    if (!steps) co_return mcp::tool_failure(steps.error());
+    if (!steps) {
+        // Whoever asks for what is refused still pays for one.
+        core.agent_starts.give_back(context.principal, counted - 1);
+        co_return mcp::tool_failure(steps.error());
+    }
     for (auto& step : *steps)
         out.steps.push_back(
             {step.process, std::string(word_of(step.what)), std::move(step.keys), std::move(step.after)});
@@ -299,6 +304,7 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
         if (!allowed) co_return mcp::tool_failure(allowed.error());
         auto restarted = co_await core.supervisor.restart_in_order(*file, out.chosen, actor, until);
         if (!restarted) co_return mcp::tool_failure(restarted.error());
+        core.agent_starts.give_back(context.principal, restarted->left.size());
         if (!restarted->left.empty())
             out.notes.push_back(fmt::format("not restarted, since what they need was not ready in time: {}",
                                             fmt::join(restarted->left, ", ")));

@@ -71,8 +71,12 @@ Error StartAllowance::too_fast() const {
                                           base::counted(static_cast<std::int64_t>(per_second_), "program"))};
 }
 
-void StartAllowance::give_back(const mcp::Principal& principal) {
-    if (principal.role != mcp::Principal::Role::client) left_ = std::min(burst_, left_ + 1);
+void StartAllowance::give_back(const mcp::Principal& principal, std::size_t count) {
+    if (principal.role == mcp::Principal::Role::client) return;
+    const auto back = static_cast<double>(count);
+    const double paid = std::min(owed_, back);
+    owed_ -= paid;
+    left_ = std::min(burst_, left_ + back - paid);
 }
 
 }  // namespace persistproc::tools

@@ -29,8 +29,8 @@ public:
     bool is_crowded();
     /// So many starts less. `process`: whose they are, asked for where `is_crowded`; 0: untold. Errors: limit.
     Result<void> take(const mcp::Principal& principal, pid_t process, std::size_t count = 1);
-    /// It came to nothing, or was none.
-    void give_back(const mcp::Principal& principal);
+    /// So many of those taken came to nothing, or were none; what is owed for them is not owed any more.
+    void give_back(const mcp::Principal& principal, std::size_t count = 1);
 
 private:
     struct Share {

@@ -74,6 +74,17 @@ TEST_CASE_METHOD(Fixture, "many at once count each, and leave others their part"
     CHECK(begun >= 200);
 }
 
+TEST_CASE_METHOD(Fixture, "many at once that came to nothing are owed by nobody") {
+    CHECK(starts.take(agent, 1, 256));
+    starts.give_back(agent, 256);
+    CHECK(take(1, 200) == 100);
+
+    clock.advance(10s);
+    CHECK(starts.take(agent, 1, 256));
+    starts.give_back(agent, 255);
+    CHECK(take(1, 200) == 99);
+}
+
 TEST_CASE_METHOD(Fixture, "the person's client has no bound, and 0 is none") {
     mcp::Principal client;
     client.role = mcp::Principal::Role::client;
