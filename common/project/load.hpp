@@ -28,6 +28,8 @@ struct Lookups {
     std::function<bool(const std::string& path)> exists;  // of files that are not read: which lock file there is
     config::VariableLookup variable;                      // for `${env.X}` and environment files that are expanded
     bool leaves_variables = false;                        // both stay as they are written, and nothing is looked up
+    /// PORT of whoever brings it up, where the ports of a Procfile begin; asked where one is read.
+    std::function<std::optional<int>()> base_port;
     /// The number that a port has in the book of this project. Errors: conflict, limit.
     std::function<Result<int>(const std::string& process, const PortWish& wish)> port;
     /// Whether it is an expression that a check may have, asked of each: compiled here where nothing is said. Errors:

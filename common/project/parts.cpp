@@ -95,16 +95,16 @@ private:
         return "npm";
     }
 
-    /// foreman's: PORT of .env, else of the environment. What is wrong with .env is said where it is read for its own
+    /// foreman's: PORT of .env, else of who brings it up. What is wrong with .env is said where it is read for its own
     /// sake.
     std::optional<int> base_port(const std::string& directory) {
-        std::optional<std::string> text = lookups_.variable ? lookups_.variable("PORT") : std::nullopt;
+        std::optional<int> out = lookups_.base_port ? lookups_.base_port() : std::nullopt;
         if (const auto file = sources_.read(joined_path(directory, ".env"), true)) {
             const auto variables = config::parse_environment_file(sources_.bytes(*file), ".env");
             const auto port = variables ? variables->find("PORT") : domain::Environment::const_iterator{};
-            if (variables && port != variables->end()) text = port->second;
+            if (variables && port != variables->end()) out = port_in(port->second);
         }
-        return text ? port_in(*text) : std::nullopt;
+        return out;
     }
 
     void check_keys(Node& root, bool is_included) {

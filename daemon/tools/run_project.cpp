@@ -157,6 +157,7 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     constexpr bool is_scarce = true;  // one of all agents' is read at a time
     const core::Asker who = co_await asker_of(core, context.principal, is_scarce);
     auto query = query_of(request, who);
+    query.brings_up = true;
     const bool looks = request.dry_run;
     auto read =
         looks ? core.supervisor.look_at_project(std::move(query)) : core.supervisor.load_project(std::move(query));

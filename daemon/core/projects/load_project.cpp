@@ -104,10 +104,9 @@ private:
             return read_believed(path, repository_, main_copy_);
         };
         const bool is_procfile = project::kind_of(out_->file) == project::FileKind::procfile;
-        if (is_procfile) out_->base_port = base_port();
-        lookups.variable = [this, is_procfile](const std::string& name) -> std::optional<std::string> {
-            if (is_procfile && name == "PORT")
-                return out_->base_port ? std::optional(std::to_string(*out_->base_port)) : std::nullopt;
+        out_->base_port.reset();
+        lookups.base_port = [this] { return out_->base_port = base_port(); };
+        lookups.variable = [this](const std::string& name) -> std::optional<std::string> {
             names_variables_ = true;
             return variable_(name);
         };
@@ -121,10 +120,12 @@ private:
         out_->gone = choice.gone();
     }
 
-    /// PORT of whoever has brought an environment with it; what the daemon has is an accident of who began it, and
-    /// moves nobody's ports.
+    /// PORT of whoever brings it up with an environment of their own. What the daemon has is an accident of who began
+    /// it, and whoever only asks may do so from within a process of this project, which has a PORT of its own: these
+    /// move nobody's ports.
     std::optional<int> base_port() const {
-        const auto own = query_.environment ? variable_("PORT") : std::nullopt;
+        const bool is_said = query_.brings_up && query_.environment;
+        const auto own = is_said ? variable_("PORT") : std::nullopt;
         const auto number = own ? project::port_in(*own) : std::nullopt;
         return number ? number : book_.base_port(out_->file);
     }
@@ -228,7 +229,7 @@ private:
             return Error{ErrorCode::not_found, path};
         };
         lookups.exists = [&](const std::string& path) { return is_there(moved(path, top, repository_)); };
-        if (project::kind_of(out_->file) != project::FileKind::procfile) lookups.variable = variable;
+        lookups.variable = variable;
         lookups.port = [](const std::string&, const project::PortWish& wish) -> Result<int> {
             return std::max(wish.number, 1);
         };

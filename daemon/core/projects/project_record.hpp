@@ -57,7 +57,7 @@ struct Consent {
 struct ProjectRecord {
     std::string file;  // no part of the document
     std::vector<BookedPort> ports;
-    // Of a Procfile: PORT as whoever brought it up had it in the environment.
+    // Of a Procfile, also one that is included: PORT as whoever brought it up had it in the environment.
     std::optional<std::int64_t> base_port;
     std::optional<Consent> consent;
     schema::Unknown unknown;

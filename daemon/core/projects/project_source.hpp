@@ -23,7 +23,8 @@ struct ProjectQuery {
     // What `${env.X}` and expanded environment files see, "NAME=value" each; nothing: what programs inherit from the
     // daemon.
     std::optional<std::vector<std::string>> environment;
-    Asker who = {};  // whose turn to read it is
+    Asker who = {};          // whose turn to read it is
+    bool brings_up = false;  // PORT of `environment` is where a Procfile's ports begin from now on
 };
 
 struct LoadedProject {

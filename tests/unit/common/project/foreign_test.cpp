@@ -38,9 +38,10 @@ TEST_CASE("given a Procfile, when it is read, then it is foreman's") {
     CHECK(project.find("release")->oneshot);
 }
 
-TEST_CASE("given PORT in .env or the environment, when a Procfile is read, then it counts on from there") {
+TEST_CASE("given PORT in .env or of who brings it up, when a Procfile is read, then it counts on from there") {
     World world = world_of("web: x $PORT\nworker: y\n", "/shop/Procfile.dev");
-    world.variables["PORT"] = "4000";
+    world.variables["PORT"] = "9000";  // of who looks
+    world.base_port = 4000;
     CHECK(world.good("/shop/Procfile.dev").find("worker")->environment.at("PORT") == "4100");
     world.files["/shop/.env"] = "PORT=3000\nA=${HOME}\n";
     const Project project = world.good("/shop/Procfile.dev");

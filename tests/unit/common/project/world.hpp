@@ -11,6 +11,7 @@ namespace persistproc::project {
 struct World {
     std::map<std::string, std::string> files;
     std::map<std::string, std::string> variables;
+    std::optional<int> base_port;
     int next_port = 20000;
 
     Lookups lookups() {
@@ -25,6 +26,7 @@ struct World {
             const auto found = variables.find(name);
             return found == variables.end() ? std::nullopt : std::optional(found->second);
         };
+        out.base_port = [this] { return base_port; };
         out.port = [this](const std::string&, const PortWish& wish) -> Result<int> {
             return wish.kind == PortWish::Kind::automatic ? next_port++ : wish.number;
         };

@@ -244,14 +244,16 @@ TEST_CASE("a file of variables that everybody may write is not read") {
           std::string::npos);
 }
 
-TEST_CASE("a Procfile's ports follow PORT of who has brought an environment, and stay for all others") {
+TEST_CASE("a Procfile's ports follow PORT of who brings it up with an environment, and stay for all others") {
     Machine machine;
     machine.tree.make_repository("old");
     machine.tree.write("old/Procfile", "web: node server.js\nworker: node work.js\n");
     machine.environment.emplace_back("PORT=9000");  // the daemon's own
-    const auto load = [&](std::optional<std::vector<std::string>> environment) {
+    const auto load = [&](std::optional<std::vector<std::string>> environment, bool brings_up = true) {
         const Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>{}; }};
-        auto loaded = load_project({machine.tree.path("old"), {}, std::move(environment)}, machine.book, surroundings);
+        ProjectQuery query{machine.tree.path("old"), {}, std::move(environment)};
+        query.brings_up = brings_up;
+        auto loaded = load_project(query, machine.book, surroundings);
         REQUIRE(loaded);
         REQUIRE((*loaded)->is_good());
         machine.book.set((*loaded)->file, (*loaded)->ports);
@@ -275,8 +277,17 @@ TEST_CASE("a Procfile's ports follow PORT of who has brought an environment, and
     CHECK(agents->digests == typed->digests);
     CHECK(numbers(load({{"PORT=none"}})) == Numbers{3000, 3100});
     CHECK(numbers(load({{"PORT=4000"}})) == Numbers{4000, 4100});
+    // Who looks from within `worker`.
+    CHECK(numbers(load({{"PORT=4100"}}, false)) == Numbers{4000, 4100});
     machine.tree.write("old/.env", "PORT=7000\n");
     CHECK(numbers(load({{"PORT=4000"}})) == Numbers{7000, 7100});
+
+    // Included, it is no other.
+    std::filesystem::remove(machine.tree.path("old/.env"));
+    machine.tree.write("old/persistproc.toml", "include = ['Procfile']\n");
+    CHECK(numbers(load({{"PORT=3000"}})) == Numbers{3000, 3100});
+    CHECK(numbers(load({{"PORT=3100"}}, false)) == Numbers{3000, 3100});
+    CHECK(numbers(load(std::nullopt)) == Numbers{3000, 3100});
 }
 
 TEST_CASE("a process that has another name takes the number over") {
