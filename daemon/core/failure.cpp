@@ -86,7 +86,7 @@ std::string failure_text(const Failure& failure) {
     return out;
 }
 
-Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<int> wanted_port) {
+Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::vector<int> wanted_ports) {
     Failure out;
     out.run = run;
     const RunId wanted{id, run};
@@ -105,11 +105,7 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::optional<i
         if (has_ended && state.oom_kills_known != 0) out.memory_kills = state.oom_kills;
         out.is_kill_told = state.killed != 0 && state.exit_value == SIGKILL;
     }
-    std::vector<int> ports;
-    if (wanted_port) ports.push_back(*wanted_port);
-    const auto complained_of = co_await find_complaints(wanted);
-    ports.insert(ports.end(), complained_of.begin(), complained_of.end());
-    for (const int port : ports) {
+    for (const int port : wanted_ports) {
         co_await find_holder(out, id, port);
         if (out.holder) break;
     }
@@ -129,19 +125,14 @@ Task<std::optional<Failure>> Failures::explain_ended(RunId ended) {
     if (!process) co_return std::nullopt;
     const std::uint32_t run = ended.number;
     auto error = co_await read_last_error(threads_, process->log, process->working_directory, run);
-    std::optional<int> port;
-    if (error) port = logstore::refused_port(*error);
-    auto out = co_await explain(ended.process, run, port);
+    auto ports = co_await find_complaints(ended);
+    if (const auto refused = error ? logstore::refused_port(*error) : std::nullopt)
+        ports.insert(ports.begin(), *refused);
+    auto out = co_await explain(ended.process, run, std::move(ports));
     out.error = std::move(error);
     co_return out;
 }
 
-Task<bool> Failures::has_complained(RunId run) {
-    const auto ports = co_await find_complaints(run);
-    co_return !ports.empty();
-}
-
-/// The ports that a run may have meant which printed that one is taken, the likelier ones first.
 Task<std::vector<int>> Failures::find_complaints(RunId run) {
     const auto process = supervisor_.find(run.process);
     const auto spec = co_await directories_.load_spec(run);

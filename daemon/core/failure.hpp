@@ -55,17 +55,16 @@ public:
              boost::asio::thread_pool& threads)
         : clock_(clock), supervisor_(supervisor), directories_(directories), threads_(threads) {}
 
-    /// `wanted_port`: that it has not; one that the run complained of is found, too. What cannot be read is left out.
-    Task<Failure> explain(ProcessId id, std::uint32_t run, std::optional<int> wanted_port);
-    /// Whether the newest output of a run says that a port is taken which may be known.
-    Task<bool> has_complained(RunId run);
+    /// `wanted_ports`: one of which it has not, the likelier ones first. What cannot be read is left out.
+    Task<Failure> explain(ProcessId id, std::uint32_t run, std::vector<int> wanted_ports);
+    /// The ports that a run may have meant whose newest output says that one is taken, the likelier ones first.
+    Task<std::vector<int>> find_complaints(RunId run);
     /// Nothing: it lives, or its last run did not fail.
     Task<std::optional<Failure>> explain_newest(ProcessId id);
     /// Of one that is known to have failed, whatever its process does by now. Nothing: the process is gone.
     Task<std::optional<Failure>> explain_ended(RunId ended);
 
 private:
-    Task<std::vector<int>> find_complaints(RunId run);
     Task<> find_holder(Failure& out, ProcessId id, int port);
     Task<> find_good_run(Failure& out, ProcessId id);
 

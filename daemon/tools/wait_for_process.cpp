@@ -184,13 +184,12 @@ Task<std::optional<core::Failure>> explain(Core core, const ops::WaitRequest& re
         if (of_last && waited.error) of_last->error.reset();
         co_return of_last;
     }
+    auto ports = co_await core.failures.find_complaints(run);
+    if (port) ports.insert(ports.begin(), *port);
     // One that lives has nothing to compare its life with yet.
     const bool is_live = waited.end != ops::WaitOutcome::ended;
-    if (is_live && !port) {
-        const bool has_complained = co_await core.failures.has_complained(run);
-        if (!has_complained) co_return std::nullopt;
-    }
-    auto failure = co_await core.failures.explain(waited.process.id, waited.run, port);
+    if (is_live && ports.empty()) co_return std::nullopt;
+    auto failure = co_await core.failures.explain(waited.process.id, waited.run, std::move(ports));
     if (is_live && !port && !failure.holder) co_return std::nullopt;
     if (is_live) failure.lived.reset();
     co_return failure;
