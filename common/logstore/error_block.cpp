@@ -193,6 +193,10 @@ public:
         block_.is_unfinished = in_traceback_;
         block_.left_out_before = block_.lines.size();
         for (auto& each : tail_) block_.lines.push_back(std::move(each));
+        // What is looked at of a line's front may end within a character, and the message begin there.
+        const auto is_within = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
+        const auto begin = std::find_if_not(block_.message.begin(), block_.message.end(), is_within);
+        block_.message.erase(block_.message.begin(), begin);
         block_.message = shortened(std::move(block_.message), longest_message);
         // Nobody mends a library.
         if (place_rank_ == PlaceRank::library) block_.place.reset();

@@ -12,9 +12,10 @@ const std::string_view error_hint =
     "(?i)err|eror|exception|fatal|fata|ftl|crit|severe|emerg|panic|fail|segmentation|core dumped|terminate called|"
     "stack smashing|undefined reference|uncaught|unhandled|in use|eaddrinuse|traceback|assertion|sanitizer|caused by|"
     "elifecycle|crashed|make.*\\*\\*\\*|\\*\\* \\(|e: file|\\.(?:go|rb):\\d|"
-    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|^[EF]\\d{4} |\xe2\xa8\xaf|\xe2\x97\x8f|data race|rake "
+    "\"(?:level|lvl|severity|levelname|log.level)\"[ \":]*\\d|(?:^|[|:\\]] )[EF]\\d{4} |\xe2\xa8\xaf|\xe2\x97\x8f|data "
+    "race|rake "
     "aborted|"
-    "\\.exc\\.|: not found|command not found|running on port|::\\S+ \\(.*\\):\\s*$|^ +(?:x|\xc3\x97) \\S";
+    "\\.exc\\.|: not found|command not found|running on port|::\\S+ \\(.*\\):\\s*$|(?:^|[|:\\]]) +(?:x|\xc3\x97) ";
 
 namespace {
 
@@ -464,8 +465,13 @@ bool names_type_of_error(std::string_view line) {
 
 /// swc and what else shows its errors like that: "  x Expected ';'", with the snippet below.
 bool is_crossed(std::string_view line) {
-    const std::string_view text = trimmed_front(line);
-    return text.size() < line.size() && (text.starts_with("x ") || text.starts_with("\xc3\x97 "));  // ×
+    const std::size_t indent = std::min(line.find_first_not_of(' '), line.size());
+    std::string_view text = line.substr(indent);
+    for (const std::string_view cross : {"x ", "\xc3\x97 "})  // ×
+        if (indent > 0 && text.starts_with(cross) && text.size() > cross.size() &&
+            std::string_view(" \t\r\f").find(text[cross.size()]) == std::string_view::npos)
+            return true;
+    return false;
 }
 
 /// ",-[src/a.ts:3:1]", above a snippet.
