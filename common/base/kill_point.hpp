@@ -23,7 +23,7 @@ inline constexpr const char* kill_points[] = {
     // A project: what its file has no more is stopped, and on record as nobody's; the runs to come of an up are
     // prepared, and nothing says so yet; that is committed, and nothing is begun; a down is committed.
     "daemon.up.removed", "daemon.up.prepared", "daemon.up.recorded", "daemon.down.recorded",
-    // A removal: out of sight; deleted.
+    // A removal: on record, by the directory's name; deleted.
     "daemon.remove.hidden", "daemon.remove.deleted",
     // A recovery: the rows are read; the directories are listed; all processes are known; a shim is connected; has been
     // greeted; has answered; a start that came to nothing is removed; a wish of the daemon before is about to be

@@ -28,7 +28,7 @@ bool ends_run(Event event) noexcept {
 
 }  // namespace
 
-int Writer::begin_segment(std::uint32_t number) noexcept {
+int Writer::begin_segment(std::uint32_t number, bool clears) noexcept {
     const SegmentName data_name(number, ".log"), index_name(number, ".idx");
     const int data = ::openat(directory_, data_name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (data < 0) return errno;
@@ -47,6 +47,11 @@ int Writer::begin_segment(std::uint32_t number) noexcept {
     header.suspect_errno = static_cast<std::uint16_t>(suspect_errno_);
     header.crc = base::crc32c(&header, offsetof(SegmentHeader, crc));
     if (err == 0) err = write_with_room(index, &header, sizeof header, 0);
+    // The segment keeps its size, by which the position is known after a crash.
+    if (is_full(err) && clears && index >= 0 &&
+        ::fallocate(data_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                    static_cast<off_t>(data_size_ + block_bytes)) == 0)
+        err = write_at(index, &header, sizeof header, 0);
     if (err != 0) {
         if (index >= 0) ::close(index);
         ::close(data);
@@ -98,7 +103,7 @@ int Writer::clear() noexcept {
     // The others first: they may make the room that a new segment needs.
     while (remove_oldest()) {
     }
-    if (const int err = begin_segment(segment_ + 1); err != 0) return err;
+    if (const int err = begin_segment(segment_ + 1, true); err != 0) return is_full(err) && data_size_ == 0 ? 0 : err;
     remove_oldest();
     return 0;
 }

@@ -118,7 +118,8 @@ private:
     int derive_header(std::uint32_t number, SegmentHeader& out) noexcept;
 
     // writer.cpp
-    int begin_segment(std::uint32_t number) noexcept;
+    /// `clears`: what the present one holds makes room for the new one where there is none.
+    int begin_segment(std::uint32_t number, bool clears = false) noexcept;
     void rotate() noexcept;
     void keep_bound() noexcept;
     bool remove_oldest() noexcept;

@@ -122,7 +122,12 @@ Task<Result<void>> Adoption::take_all() {
     projects_.take(std::move(snapshot->projects));
     const auto directories = co_await world_.directories.list();
     if (!directories) co_return directories.error();
-    auto remnants = match(std::move(*snapshot), *directories);
+    for (const ProcessId id : directories->removals) {
+        std::erase_if(snapshot->processes, [id](const auto& each) { return each.id == id; });
+        std::erase_if(snapshot->last_runs, [id](const auto& each) { return each.id.process == id; });
+        world_.tasks.spawn("removal of " + to_string(id), go_on_with_removal(id));
+    }
+    auto remnants = match(std::move(*snapshot), directories->processes);
     base::kill_point("daemon.adopt.listed");
     progress_.total = remnants.size();
 
@@ -519,6 +524,17 @@ void Adoption::drop_row(ProcessId id) {
     StoreChange change;
     change.removed.push_back(id);
     world_.tasks.spawn("record", driver_.record(std::move(change), to_string(id)));
+}
+
+Task<> Adoption::go_on_with_removal(ProcessId id) {
+    auto removed = co_await world_.directories.begin_removal(id);
+    if (!removed) {
+        base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), removed.error().message);
+        co_return;
+    }
+    StoreChange change;
+    change.removed.push_back(id);
+    co_await driver_.end_removal(id, std::move(change));
 }
 
 Task<> Adoption::drop_remnant(ProcessId id) {

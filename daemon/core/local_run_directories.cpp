@@ -64,8 +64,8 @@ LocalRunDirectories::LocalRunDirectories(boost::asio::thread_pool& files, async:
       boot_id_(base::current_boot_id()),
       writeback_(std::make_shared<Writeback>()) {}
 
-Task<Result<std::vector<ProcessId>>> LocalRunDirectories::list() {
-    auto work = [data = data_] { return find_process_ids(data); };
+Task<Result<ProcessDirectories>> LocalRunDirectories::list() {
+    auto work = [data = data_] { return find_directories(data); };
     co_return co_await async::offload(files_, std::move(work));
 }
 
@@ -110,6 +110,19 @@ Task<Result<void>> LocalRunDirectories::remove_run(RunId id) {
 Task<Result<void>> LocalRunDirectories::remove_process(ProcessId id) {
     auto work = [data = data_, id] { return remove_process_files(data, id); };
     co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<Result<void>> LocalRunDirectories::begin_removal(ProcessId id) {
+    auto work = [data = data_, id] { return core::begin_removal(data, id); };
+    co_return co_await async::offload(files_, std::move(work));
+}
+
+Task<> LocalRunDirectories::end_removal(ProcessId id) {
+    auto work = [data = data_, id] {
+        core::end_removal(data, id);
+        return Done{};
+    };
+    co_await async::offload(files_, std::move(work));
 }
 
 Task<> LocalRunDirectories::collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes, Starters starters) {

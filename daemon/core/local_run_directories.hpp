@@ -13,13 +13,15 @@ public:
     /// `files` and `clock` outlive it; `data` is the data directory.
     LocalRunDirectories(boost::asio::thread_pool& files, async::Clock& clock, std::filesystem::path data);
 
-    Task<Result<std::vector<ProcessId>>> list() override;
+    Task<Result<ProcessDirectories>> list() override;
     Task<std::vector<FoundProcess>> find_processes(std::vector<ProcessQuestion> questions) override;
     Task<Result<FoundRun>> find_run(RunId id) override;
     Task<Result<rundir::RunSpec>> load_spec(RunId id) override;
     Task<Result<void>> prepare(rundir::RunSpec spec) override;
     Task<Result<void>> remove_run(RunId id) override;
     Task<Result<void>> remove_process(ProcessId id) override;
+    Task<Result<void>> begin_removal(ProcessId id) override;
+    Task<> end_removal(ProcessId id) override;
     Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes, Starters starters) override;
     Task<> kill_strays(StrayRoots roots) override;
     Task<bool> has_strays(StrayRoots roots) override;

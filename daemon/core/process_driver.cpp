@@ -328,6 +328,17 @@ Task<> ProcessDriver::record(StoreChange change, std::string what) {
     base::kill_point("daemon.record.committed");
 }
 
+Task<> ProcessDriver::end_removal(ProcessId id, StoreChange change) {
+    change.is_fact = true;
+    auto committed = co_await store_.commit(std::move(change));
+    base::kill_point("daemon.record.committed");
+    if (committed)
+        co_await world_.directories.end_removal(id);
+    else
+        base::report(base::Severity::warning, "the removal of {} is not in the database yet: {}", to_string(id),
+                     committed.error().message);
+}
+
 Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint32_t run) {
     co_await world_.clock.sleep_until(until);
     while (may_run_again && !may_run_again(*process) && process->is<Backoff>() && table_.holds(*process))

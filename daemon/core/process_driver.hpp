@@ -42,6 +42,9 @@ public:
                           std::string detail) const;
     /// Commits what the run directories would tell as well: a failure is reported and no more.
     Task<> record(StoreChange change, std::string what);
+    /// Commits `change`, by which nothing tells any more of a process whose removal was begun. Where there is no room
+    /// for that yet, the removal stays on record for the next daemon.
+    Task<> end_removal(ProcessId id, StoreChange change);
 
     /// No backoff ends in a run any more.
     void leave() noexcept { is_leaving_ = true; }

@@ -66,6 +66,12 @@ struct LaunchLook {
     Result<void> program;           // as `check_program`; not looked at where there is no directory
 };
 
+/// What a data directory holds.
+struct ProcessDirectories {
+    std::vector<ProcessId> processes;  // ascending
+    std::vector<ProcessId> removals;   // begun, and not known to have ended: see begin_removal
+};
+
 /// By whom each process was started.
 using Starters = std::map<ProcessId, std::string>;
 
@@ -73,8 +79,8 @@ class RunDirectories {
 public:
     virtual ~RunDirectories() = default;
 
-    /// The processes that have a directory, ascending. Errors: io.
-    virtual Task<Result<std::vector<ProcessId>>> list() = 0;
+    /// Errors: io.
+    virtual Task<Result<ProcessDirectories>> list() = 0;
     /// One answer for each question, in their order; what could not be read says so itself.
     virtual Task<std::vector<FoundProcess>> find_processes(std::vector<ProcessQuestion> questions) = 0;
     /// Errors: io (no proof of anything about the run).
@@ -90,6 +96,12 @@ public:
     virtual Task<Result<void>> remove_run(RunId id) = 0;
     /// Removes a process with all its output; durable. A missing one is no error. Errors: io.
     virtual Task<Result<void>> remove_process(ProcessId id) = 0;
+    /// Puts on record that the process is removed, by another name of its directory, which needs no room on a full
+    /// disk; then removes its output. Durable; goes on with one that was begun. Errors: io, and then nothing was
+    /// removed.
+    virtual Task<Result<void>> begin_removal(ProcessId id) = 0;
+    /// Once nothing else tells of the process: removes that record.
+    virtual Task<> end_removal(ProcessId id) = 0;
     /// Keeps of each process the newest `keep_runs` runs that had a program, with all that are younger, and the output
     /// of all processes within `bound_bytes`, of which those of each starter have a share (shares.hpp).
     virtual Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes, Starters starters) = 0;

@@ -40,8 +40,8 @@ constexpr std::size_t most_arguments_looked_at = 16, most_argument_files = 4;
 /// What a run needs before its program has printed anything: its record, spec, state, lock, socket, segment and index.
 constexpr std::uint64_t bytes_of_a_run = 64u << 10, files_of_a_run = 8;
 constexpr std::size_t max_spec_bytes = 16u << 20;
-constexpr std::string_view hidden_prefix = ".removed-";
-constexpr const char* unfinished_name = ".new";  // in `runs`; a process makes one run at a time
+constexpr std::string_view hidden_prefix = ".removed-";  // and a salt, or the process whose removal is on record so
+constexpr const char* unfinished_name = ".new";          // in `runs`; a process makes one run at a time
 
 Result<bool> write_new_file(const fs::path& path, std::string_view bytes) {
     auto fd = base::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -70,6 +70,15 @@ Result<void> hide_and_remove(const fs::path& path) {
     std::error_code ignored;  // what stays behind is hidden, and swept later
     fs::remove_all(hidden, ignored);
     return boost::system::in_place_value;
+}
+
+fs::path mark_of_removal(const fs::path& root, ProcessId id) {
+    return root.parent_path() / (std::string(hidden_prefix) + to_string(id));
+}
+/// Nothing: the name is no such mark.
+std::optional<ProcessId> marked_process(std::string_view name) {
+    if (!name.starts_with(hidden_prefix)) return std::nullopt;
+    return domain::find_process_id(name.substr(hidden_prefix.size()));
 }
 
 /// Puts `unfinished` in the place of a run's directory that waited for its start.
@@ -234,13 +243,17 @@ Result<rundir::RunSpec> load_spec(const fs::path& data, RunId id) {
     return rundir::decode_spec(*bytes);
 }
 
-Result<std::vector<ProcessId>> find_process_ids(const fs::path& data) {
+Result<ProcessDirectories> find_directories(const fs::path& data) {
     auto names = names_in(data / "procs");
     if (!names) return names.error();
-    std::vector<ProcessId> out;
-    for (const std::string& name : *names)
-        if (const auto id = domain::find_process_id(name)) out.push_back(*id);
-    std::sort(out.begin(), out.end());
+    ProcessDirectories out;
+    for (const std::string& name : *names) {
+        if (const auto id = domain::find_process_id(name)) out.processes.push_back(*id);
+        if (const auto id = marked_process(name)) out.removals.push_back(*id);
+    }
+    std::sort(out.processes.begin(), out.processes.end());
+    std::erase_if(out.removals,
+                  [&](ProcessId id) { return std::binary_search(out.processes.begin(), out.processes.end(), id); });
     return out;
 }
 
@@ -283,6 +296,30 @@ Result<void> remove_process_files(fs::path data, ProcessId id) {
     return boost::system::in_place_value;
 }
 
+Result<void> begin_removal(fs::path data, ProcessId id) {
+    const auto root = rundir::process_paths(data, id).root;
+    const fs::path mark = mark_of_removal(root, id);
+    if (::rename(root.c_str(), mark.c_str()) != 0) {
+        if (errno != ENOENT) return base::os_failure(root.string(), errno);
+        // What has no directory is still to be on record as removed.
+        if (::mkdir(mark.c_str(), 0700) != 0 && errno != EEXIST) return base::os_failure(mark.string(), errno);
+    }
+    if (auto synced = base::sync_directory(root.parent_path()); !synced) {
+        ::rename(mark.c_str(), root.c_str());
+        return synced.error();
+    }
+    base::kill_point("daemon.remove.hidden");
+    std::error_code ignored;  // what stays behind the next daemon finds
+    if (fs::is_symlink(mark, ignored)) return base::os_failure(mark.string(), ELOOP);
+    for (const auto& each : fs::directory_iterator(mark, ignored)) fs::remove_all(each.path(), ignored);
+    return boost::system::in_place_value;
+}
+
+void end_removal(fs::path data, ProcessId id) {
+    std::error_code ignored;
+    fs::remove_all(mark_of_removal(rundir::process_paths(data, id).root, id), ignored);
+}
+
 namespace {
 
 /// All before the newest `keep` runs. A start that came to nothing is not counted: a few of them would push out the
@@ -320,7 +357,7 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
         return names ? std::move(*names) : std::vector<std::string>();
     };
     const auto sweep = [](const fs::path& directory, const std::string& name) {
-        if (!name.starts_with(hidden_prefix)) return;
+        if (!name.starts_with(hidden_prefix) || marked_process(name)) return;
         std::error_code ignored;
         fs::remove_all(directory / name, ignored);
     };

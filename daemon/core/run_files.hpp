@@ -11,8 +11,8 @@ namespace persistproc::core {
 /// as it runs now. Errors: io; nothing is left behind then.
 Result<Unsynced> prepare_run(std::filesystem::path data, rundir::RunSpec spec, base::BootId boot);
 
-/// The processes that have a directory, ascending. Errors: io (the directory `procs` itself).
-Result<std::vector<ProcessId>> find_process_ids(const std::filesystem::path& data);
+/// Errors: io (the directory `procs` itself).
+Result<ProcessDirectories> find_directories(const std::filesystem::path& data);
 /// The directory of one process with its newest run. The spec of `known_ended`, a run whose outcome is on record, is
 /// read only if its shim lives all the same: of thousands that have ended a new daemon wants no more than proof of
 /// that.
@@ -27,10 +27,13 @@ Result<rundir::RunSpec> load_spec(const std::filesystem::path& data, RunId id);
 /// nothing half-valid. Missing ones are no error.
 Result<void> remove_run_files(std::filesystem::path data, RunId id);
 Result<void> remove_process_files(std::filesystem::path data, ProcessId id);
+/// See RunDirectories.
+Result<void> begin_removal(std::filesystem::path data, ProcessId id);
+void end_removal(std::filesystem::path data, ProcessId id);
 
 /// Keeps the newest `keep` run directories of a process, and its output within `bound_bytes` in all processes together:
 /// of who holds most (shares.hpp) the oldest segments go first, never the newest of a process. Hidden leftovers of
-/// removals are swept.
+/// removals are swept, but for what puts one on record.
 void collect_garbage(std::filesystem::path data, std::size_t keep_runs, std::uint64_t bound_bytes,
                      const Starters& starters);
 

@@ -15,8 +15,8 @@
 
 namespace persistproc::core {
 
-/// A request that is on its way: a daemon that finds one after a crash carries it through once. A removal alone is left
-/// to be asked for again: it says that a directory which is missing was ours to remove.
+/// A request that is on its way: a daemon that finds one after a crash carries it through once. `remove`, which none
+/// writes any more, alone is left to be asked for again: a directory which is missing was ours to remove.
 enum class Intent { none, start, stop, restart, remove };
 
 /// What its project has in mind for a process (project_plan.hpp): what a daemon finds here after a crash it carries

@@ -114,7 +114,7 @@ POINTS = {
     ],
     # … after a down: each has run before, and what it ran as then is on record beside what is to come.
     "up again": ["daemon.up.recorded", "daemon.start.recorded 3", "daemon.start.committed 3", "daemon.start.heard 3"],
-    "rm": ["daemon.record.committed", "daemon.remove.hidden", "daemon.remove.deleted", "daemon.record.committed 2"],
+    "rm": ["daemon.remove.hidden", "daemon.remove.deleted", "daemon.record.committed"],
     "end": ["daemon.end.heard", "daemon.record.committed", "shim.exit.recorded"],
     "rotate": ["log.rotate.data 2", "log.rotate.index 2", "log.rotate.header 2", "log.data 20", "log.record 20"],
     "recover": [

@@ -308,6 +308,34 @@ class FullDisk(Case):
         self.filler.unlink()
         self.assertEqual(self.start("second", ["sleep", "60"])["state"], "running")
 
+    def test_flush_and_rm_make_room(self):
+        self.daemon.start()
+        for label in ("runs", "ended", "forgotten", "last"):
+            end = ["until-file", str(self.stop)] if label == "runs" else ["exit", "7"]
+            view = self.start(label, [str(CHILD), "bulk", "100000", ",", *end])
+            harness.eventually("its output", lambda at=self.log_of(view): Log(at).end == 100000)
+            if label != "runs":
+                self.assertEqual(self.wait_exit(label).code, 7)
+        for doomed, begins_full in (("ended", False), ("forgotten", True)):
+            self.fill_up()
+            if begins_full:
+                self.daemon.restart()
+            self.ok("flush", "runs")
+            self.assertEqual(self.ok("output", "runs").out, b"")
+            self.fill_up()
+            self.ok("flush", doomed)
+            self.fill_up()
+            self.ok("rm", doomed)
+            self.assertNotIn(doomed, [view["label"] for view in self.ok("list", "-a", "--json").json()["processes"]])
+        # Nothing comes back.
+        self.fill_up()
+        self.daemon.restart()
+        states = {view["label"]: view["state"] for view in self.ok("list", "-a", "--json").json()["processes"]}
+        self.assertEqual(states, {"runs": "running", "last": "exited"})
+        self.filler.unlink()
+        procs = {each.name for each in (self.place.data / "procs").iterdir() if not each.name.startswith(".removed-")}
+        self.assertEqual(procs, {"p1", "p4"})
+
     def test_a_daemon_that_begins_on_a_full_disk(self):
         self.begin_without_room("disk full at", self.fill_up, lambda: self.filler.unlink())
 

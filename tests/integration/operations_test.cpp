@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "common/base/file.hpp"
 #include "common/rundir/paths.hpp"
@@ -338,16 +339,35 @@ TEST_CASE("a restart that could not be recorded is not carried out by the next d
     CHECK(daemon.shims.spawned() == 0);
 }
 
-TEST_CASE("a removal that cannot be recorded takes nothing") {
+TEST_CASE("a removal needs no room in the database, and is one all the same") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.call("start_process", command("a", "web"));
+        daemon.shims.find(run(1, 1))->end(3);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+        daemon.store.fails = true;
+        CHECK(error_code(daemon.call("remove_process", web)).empty());
+        CHECK_FALSE(daemon.supervisor.find({1}));
+    }
+    CHECK_FALSE(std::filesystem::exists(rundir::process_paths(data->path(), {1}).root));
+    DaemonInProcess daemon({}, data);
+    CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+    // Its record by a name goes once the database has none.
+    daemon.run_until([&] { return std::filesystem::is_empty(data->path() / "procs"); });
+}
+
+TEST_CASE("a removal that is refused takes nothing") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));
     daemon.shims.find(run(1, 1))->end(3);
     daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
-    daemon.store.fails = true;
+    const auto mark = daemon.data->path() / "procs" / ".removed-p1";
+    std::ofstream(mark) << "in the way";
     CHECK(error_code(daemon.call("remove_process", web)) == "io");
     CHECK(std::filesystem::exists(rundir::run_paths(daemon.data->path(), run(1, 1)).spec));
     CHECK(view_of(daemon, "web")["state"] == "exited");
-    daemon.store.fails = false;
+    std::filesystem::remove(mark);
     CHECK(error_code(daemon.call("remove_process", web)).empty());
     CHECK_FALSE(daemon.supervisor.find({1}));
 }

@@ -166,10 +166,12 @@ class Daemon::SimulatedDirectories final : public core::RunDirectories {
 public:
     explicit SimulatedDirectories(Daemon& daemon) : daemon_(daemon), world_(daemon.world_) {}
 
-    Task<Result<std::vector<ProcessId>>> list() override {
-        std::function<Result<std::vector<ProcessId>>()> work = [&world = world_]() -> Result<std::vector<ProcessId>> {
-            std::vector<ProcessId> out;
-            for (const auto& [id, process] : world.disk.all()) out.push_back(id);
+    Task<Result<core::ProcessDirectories>> list() override {
+        std::function<Result<core::ProcessDirectories>()> work = [&world =
+                                                                      world_]() -> Result<core::ProcessDirectories> {
+            core::ProcessDirectories out;
+            for (const auto& [id, process] : world.disk.all()) out.processes.push_back(id);
+            out.removals.assign(world.disk.removals().begin(), world.disk.removals().end());
             return out;
         };
         // A daemon that cannot list its data directory serves nobody, and is started again; that is not of interest
@@ -221,6 +223,22 @@ public:
         };
         std::string name = "remove " + to_string(id);
         co_return co_await daemon_.on_disk(std::move(name), std::move(work));
+    }
+    Task<Result<void>> begin_removal(ProcessId id) override {
+        std::function<Result<void>()> work = [this, id]() -> Result<void> {
+            world_.disk.begin_removal(id);
+            return boost::system::in_place_value;
+        };
+        std::string name = "begin the removal of " + to_string(id);
+        co_return co_await daemon_.on_disk(std::move(name), std::move(work));
+    }
+    Task<> end_removal(ProcessId id) override {
+        std::function<bool()> work = [this, id] {
+            world_.disk.end_removal(id);
+            return true;
+        };
+        std::string name = "end the removal of " + to_string(id);
+        co_await daemon_.perform(std::move(name), std::move(work), world_.mood.disk, false);
     }
     Task<> collect_garbage(std::size_t keep_runs, std::uint64_t, core::Starters) override {
         std::function<bool()> work = [this, keep_runs] {

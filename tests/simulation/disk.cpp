@@ -51,6 +51,11 @@ void Disk::remove_process(ProcessId id) {
     all_.erase(id);
 }
 
+void Disk::begin_removal(ProcessId id) {
+    remove_process(id);
+    removals_.insert(id);
+}
+
 void Disk::collect_garbage(std::size_t keep_runs) {
     for (auto& [id, process] : all_) {
         std::vector<RunId> old;

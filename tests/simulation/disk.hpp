@@ -2,6 +2,7 @@
 /// The data directory in memory, and the daemon's way to it. An operation takes time, happens at once at some moment of
 /// it, and is answered later; it may fail instead. One that a daemon's death cut off has happened or has not.
 #include <map>
+#include <set>
 
 #include "common/rundir/spec.hpp"
 #include "tests/simulation/kernel.hpp"
@@ -31,6 +32,9 @@ public:
     void prepare(const rundir::RunSpec& spec);
     void remove_run(RunId id, const char* why);
     void remove_process(ProcessId id);
+    void begin_removal(ProcessId id);
+    void end_removal(ProcessId id) { removals_.erase(id); }
+    const std::set<ProcessId>& removals() const noexcept { return removals_; }
     void collect_garbage(std::size_t keep_runs);
 
     const base::BootId& boot_id() const noexcept { return boot_; }
@@ -38,6 +42,7 @@ public:
 private:
     World& world_;
     std::map<ProcessId, ProcessDirectory> all_;
+    std::set<ProcessId> removals_;
     base::BootId boot_{};
 };
 

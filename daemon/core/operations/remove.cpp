@@ -59,26 +59,10 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
     }
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
-    // The files before the row: a directory without a row is taken for what a lost database knew. But on record first
-    // that they are being removed: a row without a directory is dropped for that alone.
-    const ProcessId id = process->record.id;
-    process->record.unknown.forget("intent");
-    process->record.intent = Intent::remove;
-    StoreChange intent;
-    intent.processes.push_back(process->record);
-    auto recorded = co_await store_.commit(std::move(intent));
-    if (!recorded) {
-        // What another operation has recorded meanwhile, and is kept until there is room, says that it is removed.
-        co_await take_back_removal(process);
-        co_return base::with_context(recorded.error(), "removal of " + process->shown());
-    }
-    base::kill_point("daemon.record.committed");
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
-    auto deleted = co_await world_.directories.remove_process(id);
-    if (!deleted) {
-        co_await take_back_removal(process);
-        co_return deleted.error();
-    }
+    const ProcessId id = process->record.id;
+    auto deleted = co_await world_.directories.begin_removal(id);
+    if (!deleted) co_return base::with_context(deleted.error(), "removal of " + process->shown());
     base::kill_point("daemon.remove.deleted");
     driver_.forget(process);
     StoreChange change;
@@ -89,16 +73,9 @@ Task<Result<ProcessView>> Operations::remove(ops::RemoveRequest request, std::st
                      .process = process->name(),
                      .detail = ""};
     change.audit.push_back(std::move(entry));
-    co_await driver_.record(std::move(change), "the removal of " + process->name());
+    co_await driver_.end_removal(id, std::move(change));
     shown->log_path.reset();
     co_return *shown;
-}
-
-Task<> Operations::take_back_removal(ProcessPtr process) {
-    process->record.intent = Intent::none;
-    StoreChange back;
-    back.processes.push_back(process->record);
-    co_await driver_.record(std::move(back), "that " + process->name() + " was not removed");
 }
 
 }  // namespace persistproc::core

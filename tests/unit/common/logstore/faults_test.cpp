@@ -73,7 +73,11 @@ ssize_t pread(int fd, void* into, size_t size, off_t offset) {
     if (device.unreadable != 0 && inode_of(fd) == device.unreadable) return refuse(EIO);
     return ::syscall(SYS_pread64, fd, into, size, offset);
 }
-int fallocate(int fd, int, off_t offset, off_t size) {
+int fallocate(int fd, int mode, off_t offset, off_t size) {
+    if ((mode & FALLOC_FL_PUNCH_HOLE) != 0) {
+        device.is_full = false;
+        return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
+    }
     off_t& blocks = device.blocks[inode_of(fd)];
     if (device.is_full && offset + size > blocks) return refuse(device.full_error);
     blocks = std::max(blocks, offset + size);
@@ -177,6 +181,21 @@ TEST_CASE("a write that one segment refuses goes into the next; what none takes 
     CHECK(log.header(2).suspect_from == 1);
     CHECK(log.header(2).suspect_errno == EROFS);
     CHECK_FALSE(log.writer.lost());
+}
+
+TEST_CASE("what is removed makes the room that this needs") {
+    tests::TemporaryDirectory directory;
+    Log log(directory.path());
+    log.line(100);
+    device.is_full = true;
+    CHECK(log.writer.clear() == 0);
+    CHECK(log.writer.position() == 100);
+    log.line(50);
+    const auto lines = log.lines();
+    REQUIRE(lines.size() == 1);
+    CHECK(lines.front().text.size() == 49);
+    CHECK(log.header(2).first_position == 100);
+    CHECK(log.inode("00000001.log") == 0);
 }
 
 TEST_CASE("a full disk costs output and not the count of it, nor the news of the end") {

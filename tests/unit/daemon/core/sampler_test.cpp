@@ -43,7 +43,7 @@ public:
         ended_.notify_all();
     }
 
-    Task<Result<std::vector<ProcessId>>> list() override { co_return std::vector<ProcessId>(); }
+    Task<Result<ProcessDirectories>> list() override { co_return ProcessDirectories(); }
     Task<std::vector<FoundProcess>> find_processes(std::vector<ProcessQuestion>) override {
         co_return std::vector<FoundProcess>();
     }
@@ -52,6 +52,8 @@ public:
     Task<Result<void>> prepare(rundir::RunSpec) override { co_return none(); }
     Task<Result<void>> remove_run(RunId) override { co_return none(); }
     Task<Result<void>> remove_process(ProcessId) override { co_return none(); }
+    Task<Result<void>> begin_removal(ProcessId) override { co_return none(); }
+    Task<> end_removal(ProcessId) override { co_return; }
     Task<> collect_garbage(std::size_t, std::uint64_t, Starters) override { co_return; }
     Task<> kill_strays(core::StrayRoots) override { co_return; }
     Task<bool> has_strays(core::StrayRoots) override { co_return false; }
