@@ -259,6 +259,32 @@ TEST_CASE("a forced restart ends at once what another one, or a stop, is still e
     }
 }
 
+TEST_CASE("a restart brings its own grace to what another one, or a stop, is still ending") {
+    DaemonInProcess daemon;
+    int first = 0;
+    bool is_stop = false;
+    SECTION("a restart, which is its own as well") {
+        daemon.call("start_process", command("a", "web"));
+        daemon.shims.obeys_stop = false;
+        first = daemon.call_later("restart_process", Json{{"process", "web"}, {"grace_seconds", 60}});
+        daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() == 2; });
+    }
+    SECTION("a stop") {
+        first = stop_patiently(daemon);
+        is_stop = true;
+    }
+    auto shim = daemon.shims.find(run(1, 1));
+    const int hasty = daemon.call_later("restart_process", Json{{"process", "web"}, {"grace_seconds", 1}});
+    daemon.run_until([&] { return shim->heard.size() == 3; });
+    CHECK(shim->heard[2].grace_ms == 1000);
+    CHECK_FALSE(shim->heard[2].force);
+    shim->end(9, true);
+    const Json answer = daemon.answer(first)["result"]["structuredContent"];
+    CHECK(answer["state"] == (is_stop ? "stopped" : "running"));
+    CHECK(daemon.answer(hasty)["result"]["structuredContent"]["run"] == "p1.2");
+    CHECK(daemon.shims.spawned() == 2);
+}
+
 TEST_CASE("a restart that has joined another one loses to a stop that comes in before it is told") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));

@@ -38,8 +38,8 @@ Error not_touched(const Process& process) {
 }
 
 /// Completes when no run is being made, no tree is being ended and every stop has been answered.
-Task<Result<void>> Operations::come_to_rest(ProcessPtr process) {
-    const MonoTime until = world_.clock.now() + grace_of(*process, {}) + kill_bound;
+Task<Result<void>> Operations::come_to_rest(ProcessPtr process, std::chrono::nanoseconds grace) {
+    const MonoTime until = world_.clock.now() + grace + kill_bound;
     while ((process->is_moving() || process->stopping > 0) && table_.holds(*process)) {
         if (auto later = suspended(*process, "nothing was begun, it goes on by")) co_return *later;
         const bool woken = co_await process->changed.wait_until(until, world_.clock);

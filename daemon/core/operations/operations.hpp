@@ -86,15 +86,16 @@ private:
     void redefine(Process& process, const Beginning& beginning, bool is_as_defined) const;
     Task<ops::StartResponse> with_ignored(ProcessPtr process, std::shared_ptr<const Beginning> beginning,
                                           ops::StartResponse answer);
-    Task<Result<void>> come_to_rest(ProcessPtr process);
+    /// `grace`: of what is being ended, as far as whoever waits is patient.
+    Task<Result<void>> come_to_rest(ProcessPtr process, std::chrono::nanoseconds grace);
     Task<bool> hear_of_end(ProcessPtr process);
     struct Replaced {  // a run that a restart is ending, to begin another
         std::uint32_t run = 0;
         std::int64_t pid = 0;
     };
-    std::optional<Replaced> hasten_end(const ProcessPtr& process, std::chrono::nanoseconds grace);
-    Task<Result<ops::RestartResponse>> join_restart(ProcessPtr process, std::string actor, Replaced replaced,
-                                                    std::uint64_t stops);
+    std::optional<Replaced> hasten_end(const ProcessPtr& process, const ops::RestartRequest& request);
+    Task<Result<ops::RestartResponse>> join_restart(ProcessPtr process, std::string actor, bool force,
+                                                    Replaced replaced, std::uint64_t stops);
     Task<Result<std::optional<std::vector<std::string>>>> prepare_restart(ProcessPtr process,
                                                                           ops::RestartRequest request,
                                                                           std::uint64_t stops);

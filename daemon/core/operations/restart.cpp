@@ -44,11 +44,12 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
         if (!found) co_return found.error();
         if (std::exchange(process, *found) != *found) {
             stops = process->stops;
-            replaced = request.force ? hasten_end(process, grace_of(*process, request.grace_seconds)) : std::nullopt;
+            replaced = hasten_end(process, request);
         }
         auto held = co_await process->operation.lock();
         guard.emplace(std::move(held));
-        if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
+        const auto patience = grace_of(*process, request.grace_seconds);
+        if (auto rested = co_await come_to_rest(process, patience); !rested) co_return rested.error();
         const auto again = table_.resolve(request.process);
         if (!again) co_return again.error();
         if (*again == process) break;
@@ -58,7 +59,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     // What was asked for has been done by the other restart, unless that one came to nothing.
     const bool changes = request.base_environment || !request.environment.empty();
     if (replaced && !changes && process->life.last_run() > replaced->run)
-        co_return co_await join_restart(process, std::move(actor), *replaced, stops);
+        co_return co_await join_restart(process, std::move(actor), request.force, *replaced, stops);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was done");
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
@@ -115,27 +116,30 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     co_return out;
 }
 
-/// What is being ended is ended at once. Nothing: no other run was promised after it.
-std::optional<Operations::Replaced> Operations::hasten_end(const ProcessPtr& process, std::chrono::nanoseconds grace) {
+/// What is being ended is ended as soon as this one asks for: at once, or by its own grace. Nothing: it asks for
+/// neither, or no other run was promised after it.
+std::optional<Operations::Replaced> Operations::hasten_end(const ProcessPtr& process,
+                                                           const ops::RestartRequest& request) {
     const auto* const stopping = std::get_if<Stopping>(&process->life.phase());
-    if (stopping == nullptr) return std::nullopt;
+    if (stopping == nullptr || (!request.force && !request.grace_seconds)) return std::nullopt;
+    const auto grace = grace_of(*process, request.grace_seconds);
     const bool follows = stopping->then_start;
     const bool is_wanted = process->life.wanted() == Wanted::up;
     // A stop that is being recorded is carried out after that.
     if (follows != is_wanted) return std::nullopt;
     const Replaced replaced{stopping->run, process->run_state.pid};
     if (!follows) {
-        driver_.apply(process, StopRequested{.force = true, .grace = grace});
+        driver_.apply(process, StopRequested{.force = request.force, .grace = grace});
         return std::nullopt;
     }
-    driver_.apply(process, RestartRequested{.force = true, .grace = grace});
+    driver_.apply(process, RestartRequested{.force = request.force, .grace = grace});
     return replaced;
 }
 
 /// Of a restart that has hastened another one, which has begun a run since.
-Task<Result<ops::RestartResponse>> Operations::join_restart(ProcessPtr process, std::string actor, Replaced replaced,
-                                                            std::uint64_t stops) {
-    auto change = driver_.change_of(*process, actor, ops::RestartRequest::operation.audit, "force");
+Task<Result<ops::RestartResponse>> Operations::join_restart(ProcessPtr process, std::string actor, bool force,
+                                                            Replaced replaced, std::uint64_t stops) {
+    auto change = driver_.change_of(*process, actor, ops::RestartRequest::operation.audit, force ? "force" : "");
     co_await driver_.record(std::move(change), "who hastened the restart of " + process->name());
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->start_error) co_return *process->start_error;

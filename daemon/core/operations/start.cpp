@@ -136,7 +136,8 @@ Task<Result<ops::StartResponse>> Operations::start_meant(std::shared_ptr<const B
         }
         if (std::exchange(awaited, process) != process) stops = process->stops;
         auto guard = co_await process->operation.lock();
-        if (auto rested = co_await come_to_rest(process); !rested) co_return rested.error();
+        const auto grace = grace_of(*process, {});
+        if (auto rested = co_await come_to_rest(process, grace); !rested) co_return rested.error();
         const bool has_ended = co_await hear_of_end(process);
         if (has_ended) continue;
         // Whoever held the lock may have removed it, or given it another command or label.
