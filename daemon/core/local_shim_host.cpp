@@ -505,15 +505,28 @@ Task<> LocalShimHost::keep_one_idle() {
     constexpr auto start_time = std::chrono::milliseconds(2);
     asio::steady_timer timer(executor_, start_time);
     co_await timer.async_wait(asio::use_awaitable);
+    is_making_idle_ = false;
+    // Where that fails the next run starts its own.
+    if (!idle_) co_await make_idle();
+}
+
+Task<Result<void>> LocalShimHost::make_idle() {
     // As long as the directory of any run, whose name takes its place for those who look at processes.
     const RunId longest{ProcessId{UINT32_MAX}, UINT32_MAX};
     std::vector<std::string> arguments{"--idle",
                                        std::string(rundir::run_paths(data_, longest).root.native().size(), ' ')};
     auto work = [program = program_, arguments = std::move(arguments)] { return program->start(arguments); };
     auto started = co_await async::offload(files_, std::move(work));
-    is_making_idle_ = false;
-    // The next run starts its own.
-    if (started) idle_ = take_in(std::move(*started));
+    if (!started) co_return started.error();
+    idle_ = take_in(std::move(*started));
+    co_return boost::system::in_place_value;
+}
+
+Task<Result<void>> LocalShimHost::reserve() {
+    // One that was killed has closed its end; it says nothing before.
+    pollfd entry{idle_ ? idle_->channel.get() : -1, POLLIN, 0};
+    if (idle_ && ::poll(&entry, 1, 0) == 0) co_return boost::system::in_place_value;
+    co_return co_await make_idle();
 }
 
 Task<Result<std::unique_ptr<ShimLink>>> LocalShimHost::connect(RunId run) {

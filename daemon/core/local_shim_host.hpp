@@ -30,6 +30,7 @@ public:
 
     bool executes_here() const override { return true; }
     Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) override;
+    Task<Result<void>> reserve() override;
     Task<Result<std::unique_ptr<ShimLink>>> take_over(RunId run) override;
     Task<Result<std::unique_ptr<ShimLink>>> connect(RunId run) override;
     Task<Result<CommandEnd>> run_command(CommandOrder order) override;
@@ -57,6 +58,7 @@ private:
     /// Of one that was started a moment ago, whoever has reaped it since.
     Idle take_in(Started started);
     Task<> keep_one_idle();
+    Task<Result<void>> make_idle();
 
     boost::asio::any_io_executor executor_;
     boost::asio::thread_pool& files_;

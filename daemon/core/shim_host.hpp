@@ -84,6 +84,9 @@ public:
     /// Starts the shim of a prepared run directory; its first packet will be `ready`. Errors: exec_failed with the
     /// stage, io. The child is reaped by the host whatever becomes of the link.
     virtual Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) = 0;
+    /// Makes sure that the next `spawn` finds a shim that has been started already: what is ended for a run to come is
+    /// not ended in vain. Errors: as `spawn`.
+    virtual Task<Result<void>> reserve() { co_return boost::system::in_place_value; }
     /// Starts a shim for a run whose shim was killed; its first packet will be `ready`, then it waits for `commit` with
     /// descriptors. Errors: as `spawn`.
     virtual Task<Result<std::unique_ptr<ShimLink>>> take_over(RunId) {

@@ -739,17 +739,36 @@ class Resources(Case):
         gate.touch()
         self.assertEqual(self.wait_exit("first").code, 7)
 
-    def test_a_shim_that_cannot_be_executed(self):
-        folder = self.place.root / "bin"
-        folder.mkdir()
+    def serve_from(self, folder):
+        """The next daemon is executed there."""
         shutil.copy(harness.BIN / "persistprocd", folder)
-        self.daemon.kill()
         own = self.daemon.command()
         self.daemon.command = lambda ready_fd=None: [
             str(folder / "persistprocd"),
             *own[1:],
             *([] if ready_fd is None else ["--ready-fd", str(ready_fd)]),
         ]
+
+    def test_a_restart_that_gets_no_shim_ends_nothing(self):
+        first = self.start("first", ["sleep", "60"])
+        folder = self.place.root / "bin"
+        folder.mkdir()
+        (folder / "persistproc-shim").write_bytes(b"#!/bin/sh\n")
+        self.daemon.kill()
+        self.serve_from(folder)
+        self.daemon.start()
+        for arguments in (["restart", "first"], ["start", "--fresh", "first"]):
+            finished = self.cli(*arguments)
+            self.assertEqual(finished.code, 125, finished)
+            self.assertOneLine(finished.err, "persistproc-shim", "Permission denied", "nothing was done")
+            view = self.view("first")
+            self.assertEqual((view["state"], view["pid"]), ("running", first["pid"]))
+
+    def test_a_shim_that_cannot_be_executed(self):
+        folder = self.place.root / "bin"
+        folder.mkdir()
+        self.daemon.kill()
+        self.serve_from(folder)
         for content, word in ((None, "No such file"), (b"#!/bin/sh\n", "Permission denied")):
             if content:
                 (folder / "persistproc-shim").write_bytes(content)

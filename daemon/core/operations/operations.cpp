@@ -113,6 +113,7 @@ Task<Result<void>> Operations::check_replacement(ProcessPtr process, Definition 
                                                  std::vector<std::string> environment, std::uint64_t stops,
                                                  const char* what) {
     auto checked = co_await check_launch(std::move(definition), std::move(environment));
+    if (checked && process->is<Running>()) checked = co_await world_.shims.reserve();
     if (checked) co_return still_wanted(*process, stops, what);
     Error refused = checked.error();
     if (process->is<Running>()) refused.message += fmt::format("; nothing was done, {} runs on", process->shown());
