@@ -399,9 +399,6 @@ Task<Result<ops::CheckResponse>> DaemonClient::allow(ops::AllowRequest request) 
 Task<Result<ops::RevokeResponse>> DaemonClient::revoke(ops::RevokeRequest request) {
     return call<ops::RevokeResponse>(std::move(request), true);
 }
-Task<Result<ops::DraftResponse>> DaemonClient::draft(ops::DraftRequest request) {
-    return call<ops::DraftResponse>(std::move(request), true);
-}
 Task<Result<ops::PortResponse>> DaemonClient::port(ops::PortRequest request) {
     return call<ops::PortResponse>(std::move(request), true);
 }

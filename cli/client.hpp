@@ -44,8 +44,6 @@ struct RunProjectResponse;
 struct AllowRequest;
 struct CheckRequest;
 struct CheckResponse;
-struct DraftRequest;
-struct DraftResponse;
 struct PortRequest;
 struct PortResponse;
 struct RevokeRequest;
@@ -102,7 +100,6 @@ public:
     Task<Result<ops::CheckResponse>> allow(ops::AllowRequest request);
     Task<Result<ops::RevokeResponse>> revoke(ops::RevokeRequest request);
     Task<Result<ops::PortResponse>> port(ops::PortRequest request);
-    Task<Result<ops::DraftResponse>> draft(ops::DraftRequest request);
     /// Whether the last call failed because its daemon was gone, rather than by an answer.
     bool was_cut_off() const noexcept { return was_cut_off_; }
     /// It was started by this client, just now.

@@ -138,7 +138,7 @@ Result<void> take_project(std::vector<std::string> words, const Given& given, st
 
 Result<void> InitArguments::take(std::vector<std::string> words, const Given& given) {
     if (words.size() > 1) return unexpected_word(given.subcommand, words[1]);
-    if (!words.empty()) request.directory = std::move(words[0]);
+    if (!words.empty()) directory = std::move(words[0]);
     return {};
 }
 

@@ -259,11 +259,15 @@ using AllowArguments = ProjectArguments<ops::AllowRequest>;
 using RevokeArguments = ProjectArguments<ops::RevokeRequest>;
 
 struct InitArguments {
-    ops::DraftRequest request;
+    std::string directory;
+    std::optional<std::string> from;
 
     template <class Each>
     static constexpr void fields(Each&& each) {
-        schema::inlined(&InitArguments::request, each);
+        each(schema::field("from", &InitArguments::from)
+                 .range(1, 4096)
+                 .as_flag("from", "FILE", "What another tool's file says")
+                 .of_kind(schema::ValueKind::file));
     }
     Result<void> take(std::vector<std::string> words, const Given& given);
 };

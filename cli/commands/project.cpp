@@ -16,6 +16,8 @@
 #include "cli/silent_daemon.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
+#include "common/project/draft.hpp"
+#include "common/rundir/daemon_paths.hpp"
 
 namespace persistproc::cli::commands {
 
@@ -60,6 +62,12 @@ Task<Result<std::unique_ptr<DaemonClient>>> connect_to_look(Context context) {
     co_return client;
 }
 
+/// Neither, nor a daemon that would make one: nothing has been allowed.
+bool has_no_database(const std::filesystem::path& data) {
+    std::error_code failed;
+    return find_lock_holder(data) == 0 && !std::filesystem::exists(data / rundir::database_name, failed) && !failed;
+}
+
 /// Errors: conflict (it is there), io.
 Result<void> write_new(const std::string& path, std::string_view text) {
     auto file = base::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
@@ -85,28 +93,26 @@ Task<std::string> unbooked_port(DaemonClient& client, std::string name, std::str
 }  // namespace
 
 static Task<int> init(Context context, InitArguments options) {
-    auto directory = working_directory(options.request.directory);
+    auto directory = working_directory(options.directory);
     if (!directory) co_return context.console.fail(directory.error());
-    options.request.directory = std::move(*directory);
     std::error_code failed;
-    if (options.request.from) options.request.from = std::filesystem::absolute(*options.request.from, failed).native();
-    auto client = co_await connect_to_look(context);
-    if (!client) co_return context.console.fail(client.error());
-    auto draft = co_await (*client)->draft(std::move(options.request));
-    if (!draft) co_return fail_for_file(context.console, draft.error());
-    if (auto written = write_new(draft->file, draft->text); !written) {
+    if (options.from) options.from = std::filesystem::absolute(*options.from, failed).native();
+    const auto drafted = project::draft_project(*directory, options.from);
+    if (!drafted) co_return fail_for_file(context.console, drafted.error());
+    if (auto written = write_new(drafted->file, drafted->draft.text); !written) {
         context.console.fail(written.error());
         co_return 1;
     }
-    for (const auto& each : draft->notes) context.console.note("note: " + each);
-    if (context.console.json()) {
-        const auto from = draft->from.empty() ? std::nullopt : std::optional(draft->from);
-        context.console.print(format::texts_json({{"file", draft->file}, {"from", from}}));
-    } else {
+    const project::Loaded& read = drafted->draft.read;
+    for (const auto& each : read.notes) context.console.note("note: " + read.text(each));
+    const std::string& from = drafted->from;
+    if (context.console.json())
+        context.console.print(
+            format::texts_json({{"file", drafted->file}, {"from", from.empty() ? std::nullopt : std::optional(from)}}));
+    else
         context.console.answer(fmt::format("{} is written{}; persistproc check shows what it comes to",
-                                           base::escape_line(draft->file),
-                                           draft->from.empty() ? "" : ", from " + base::escape_line(draft->from)));
-    }
+                                           base::escape_line(drafted->file),
+                                           from.empty() ? "" : ", from " + base::escape_line(from)));
     co_return 0;
 }
 
@@ -139,10 +145,17 @@ static Task<int> allow(Context context, AllowArguments options) {
 static Task<int> revoke(Context context, RevokeArguments options) {
     if (auto whole = complete_place(options.request.place, options.word); !whole)
         co_return context.console.fail(whole.error());
-    auto client = co_await connect_or_start(context.executor, context.common, true);
-    if (!client) co_return context.console.fail(client.error());
-    auto answer = co_await (*client)->revoke(std::move(options.request));
-    if (!answer) co_return fail_for_project(context.console, answer.error());
+    Result<ops::RevokeResponse> answer = ops::RevokeResponse{};
+    if (has_no_database(context.common.data_directory)) {
+        const auto found = find_project(options.request.place.directory, options.request.place.file);
+        if (!found) co_return fail_for_project(context.console, found.error());
+        answer->file = found->file;
+    } else {
+        auto client = co_await connect_or_start(context.executor, context.common, true);
+        if (!client) co_return context.console.fail(client.error());
+        answer = co_await (*client)->revoke(std::move(options.request));
+        if (!answer) co_return fail_for_project(context.console, answer.error());
+    }
     if (context.console.json())
         context.console.print(format::revoked_json(*answer));
     else
@@ -181,7 +194,16 @@ static Task<int> port(Context context, PortArguments options) {
     co_return 0;
 }
 
-extern const Subcommand init_subcommand = make_subcommand<init>(ops::DraftRequest::typed);
+extern const Subcommand init_subcommand = make_subcommand<init>({
+    .name = "init",
+    .words = "[DIR]",
+    .summary = "write a persistproc.toml",
+    .text = "Writes persistproc.toml: what process-compose.yaml, a Procfile, .claude/launch.json or package.json there "
+            "says, else an example to go on with. One that is there stays as it is.",
+    .examples = {"persistproc init", "persistproc init --from Procfile.dev"},
+    .statuses = {{1, "there is one already"}, {2, "the file it is made of is wrong"}},
+    .words_kind = schema::ValueKind::directory,
+});
 extern const Subcommand check_subcommand = make_subcommand<check>(ops::CheckRequest::typed);
 extern const Subcommand allow_subcommand = make_subcommand<allow>(ops::AllowRequest::typed);
 extern const Subcommand revoke_subcommand = make_subcommand<revoke>(ops::RevokeRequest::typed);

@@ -5,17 +5,20 @@
 
 #include "cli/daemon_start.hpp"
 #include "cli/silent_daemon.hpp"
-#include "common/project/project_files.hpp"
 
 namespace persistproc::cli {
 
 Result<void> check_project_there(const Context& context, const std::string& directory,
                                  const std::optional<std::string>& file) {
     if (find_lock_holder(context.common.data_directory) != 0) return {};
-    const char* const home = std::getenv("HOME");
-    const auto found =
-        file ? project::take_project_file(*file) : project::find_project_file(directory, home != nullptr ? home : "/");
+    const auto found = find_project(directory, file);
     return found ? Result<void>() : found.error();
+}
+
+Result<project::FoundFile> find_project(const std::string& directory, const std::optional<std::string>& file) {
+    const char* const home = std::getenv("HOME");
+    return file ? project::take_project_file(*file)
+                : project::find_project_file(directory, home != nullptr ? home : "/");
 }
 
 Task<Result<ops::RunProjectResponse>> run_project(Context context, std::unique_ptr<DaemonClient>& client,

@@ -6,6 +6,7 @@
 #include "cli/client.hpp"
 #include "cli/context.hpp"
 #include "common/ops/run_project.hpp"
+#include "common/project/project_files.hpp"
 
 namespace persistproc::cli {
 
@@ -13,6 +14,9 @@ namespace persistproc::cli {
 /// that is found there. Where a daemon serves, it knows. Errors: not_found, denied (it is not believed). Blocks.
 Result<void> check_project_there(const Context& context, const std::string& directory,
                                  const std::optional<std::string>& file);
+
+/// The file of the project, as there. Errors: the same. Blocks.
+Result<project::FoundFile> find_project(const std::string& directory, const std::optional<std::string>& file);
 
 /// Asks a daemon to run a project, and the next one, which it starts, where one dies meanwhile: what was on record goes
 /// on there, and to ask once more changes nothing else. `client` is then that of the next. Errors: of the daemon;

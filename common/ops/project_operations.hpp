@@ -244,53 +244,6 @@ struct PortResponse {
     }
 };
 
-/// What persistproc.toml may begin with in a directory. Nothing is written. Errors: not_found, denied, invalid (the
-/// file it is to be made of is wrong).
-struct DraftRequest {
-    std::string directory;            // absolute
-    std::optional<std::string> from;  // another tool's file, relative to the directory; else the one that lies there
-    static constexpr Operation operation{.name = "draft_project",
-                                         .title = "",
-                                         .description = "Of the persistproc client.",
-                                         .effects = {.read_only = true, .idempotent = true},
-                                         .audience = schema::Audience::client};
-    static constexpr Typed typed{
-        .name = "init",
-        .words = "[DIR]",
-        .summary = "write a persistproc.toml",
-        .text =
-            "Writes persistproc.toml: what process-compose.yaml, a Procfile, .claude/launch.json or package.json "
-            "there says, else an example to go on with. One that is there stays as it is.",
-        .examples = {"persistproc init", "persistproc init --from Procfile.dev"},
-        .statuses = {{1, "there is one already"}, {2, "the file it is made of is wrong"}},
-        .words_kind = schema::ValueKind::directory,
-    };
-    template <class Each>
-    static constexpr void fields(Each&& each) {
-        using R = DraftRequest;
-        each(schema::required("directory", &R::directory).range(1, 4096));
-        each(schema::field("from", &R::from)
-                 .range(1, 4096)
-                 .as_flag("from", "FILE", "What another tool's file says")
-                 .of_kind(schema::ValueKind::file));
-    }
-};
-struct DraftResponse {
-    std::string file;  // where it belongs
-    std::string from;  // what it is made of; empty: nothing
-    std::string text;
-    std::vector<std::string> notes;  // "FILE:3:5: what"
-
-    template <class Each>
-    static constexpr void fields(Each&& each) {
-        using R = DraftResponse;
-        each(schema::field("file", &R::file));
-        each(schema::field("from", &R::from).absent_if_empty());
-        each(schema::field("text", &R::text));
-        each(schema::field("notes", &R::notes));
-    }
-};
-
 }  // namespace persistproc::ops
 
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::CheckRequest)
@@ -300,5 +253,3 @@ PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::RevokeRequest)
 PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::RevokeResponse)
 PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::PortRequest)
 PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::PortResponse)
-PERSISTPROC_REQUEST_CODECS(extern, persistproc::ops::DraftRequest)
-PERSISTPROC_ANSWER_CODECS(extern, persistproc::ops::DraftResponse)

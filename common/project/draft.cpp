@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "common/base/text.hpp"
+#include "common/project/foreign.hpp"
 #include "common/project/parts.hpp"
+#include "common/project/project_files.hpp"
 #include "common/schema/json.hpp"
 
 namespace persistproc::project {
@@ -126,6 +128,33 @@ run = "npm run dev"
 # port = "auto"
 # ready = { command = "pg_isready -p ${db.port}" }
 )";
+}
+
+Result<DraftedProject> draft_project(const std::string& directory, const std::optional<std::string>& from) {
+    auto found = from ? take_project_file(joined_path(directory, *from)) : find_foreign_file(directory);
+    if (!found && (from || found.error().code != ErrorCode::not_found)) return found.error();
+    DraftedProject out;
+    if (!found) {
+        out.file = joined_path(directory, "persistproc.toml");
+        out.draft.text = first_draft();
+        return out;
+    }
+    if (kind_of(found->file) == FileKind::own)
+        return Error{ErrorCode::invalid, base::escape_line(found->file) + " is no file of another tool"};
+    Lookups lookups;
+    const auto main_copy = find_main_copy(found->repository);
+    lookups.read = [&](const std::string& path) { return read_believed(path, found->repository, main_copy); };
+    lookups.exists = is_there;
+    lookups.repository = found->repository;
+    out.from = found->file;
+    out.file = joined_path(project_directory(found->file), "persistproc.toml");
+    out.draft = draft_from(found->file, lookups);
+    if (!out.draft.read.problems.empty()) return out.draft.read.error();
+    if (!out.draft.text.empty()) return out;
+    if (from) return Error{ErrorCode::invalid, base::escape_line(found->file) + ": there is no process in it"};
+    out.from.clear();
+    out.draft.text = first_draft();
+    return out;
 }
 
 }  // namespace persistproc::project

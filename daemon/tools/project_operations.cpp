@@ -4,10 +4,8 @@
 
 #include <algorithm>
 
-#include "common/async/offload.hpp"
 #include "common/base/text.hpp"
 #include "common/project/graph.hpp"
-#include "daemon/core/projects/load_project.hpp"
 #include "daemon/tools/person.hpp"
 #include "daemon/tools/reading.hpp"
 #include "daemon/tools/tools.hpp"
@@ -146,20 +144,6 @@ Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext
     co_return structured(out, fmt::format("{}", out.ports.front().number));
 }
 
-Task<mcp::ToolResult> draft(Core core, ops::DraftRequest request, mcp::CallContext) {
-    auto work = [request = std::move(request)] {
-        return core::projects::draft_project(request.directory, request.from);
-    };
-    auto drafted = co_await async::offload(core.workers.reading, std::move(work));
-    if (!drafted) co_return mcp::tool_failure(drafted.error());
-    ops::DraftResponse out;
-    out.file = drafted->file;
-    out.from = drafted->from;
-    out.text = drafted->draft.text;
-    for (const auto& each : drafted->draft.read.notes) out.notes.push_back(drafted->draft.read.text(each));
-    co_return structured(out, out.from.empty() ? "An example." : "From " + out.from);
-}
-
 }  // namespace
 
 void add_project_operations(mcp::Server& server, Core core) {
@@ -167,7 +151,6 @@ void add_project_operations(mcp::Server& server, Core core) {
     add_operation<ops::AllowRequest>(server, core, allow);
     add_operation<ops::RevokeRequest>(server, core, revoke);
     add_operation<ops::PortRequest>(server, core, port);
-    add_operation<ops::DraftRequest>(server, core, draft);
 }
 
 }  // namespace persistproc::tools

@@ -256,33 +256,6 @@ private:
 
 }  // namespace
 
-Result<DraftedProject> draft_project(const std::string& directory, const std::optional<std::string>& from) {
-    auto found = from ? take_project_file(joined_path(directory, *from)) : find_foreign_file(directory);
-    if (!found && (from || found.error().code != ErrorCode::not_found)) return found.error();
-    DraftedProject out;
-    if (!found) {
-        out.file = joined_path(directory, "persistproc.toml");
-        out.draft.text = project::first_draft();
-        return out;
-    }
-    if (project::kind_of(found->file) == project::FileKind::own)
-        return Error{ErrorCode::invalid, base::escape_line(found->file) + " is no file of another tool"};
-    project::Lookups lookups;
-    const auto main_copy = find_main_copy(found->repository);
-    lookups.read = [&](const std::string& path) { return read_believed(path, found->repository, main_copy); };
-    lookups.exists = is_there;
-    lookups.repository = found->repository;
-    out.from = found->file;
-    out.file = joined_path(project_directory(found->file), "persistproc.toml");
-    out.draft = project::draft_from(found->file, lookups);
-    if (!out.draft.read.problems.empty()) return out.draft.read.error();
-    if (!out.draft.text.empty()) return out;
-    if (from) return Error{ErrorCode::invalid, base::escape_line(found->file) + ": there is no process in it"};
-    out.from.clear();
-    out.draft.text = project::first_draft();
-    return out;
-}
-
 Result<LoadedPtr> load_project(const ProjectQuery& query, const PortBook& book, const Surroundings& surroundings) {
     return ProjectLoader(query, book, surroundings).load();
 }

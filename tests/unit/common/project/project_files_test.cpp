@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "common/project/draft.hpp"
 #include "tests/support/directory_tree.hpp"
 
 namespace project_files_test {
@@ -29,6 +30,24 @@ TEST_CASE("a project's file is looked for in a directory and above it") {
     CHECK(found_from(tree, "shop/src/deep") == "shop/persistproc.toml");
     CHECK(found_from(tree, "shop") == "shop/persistproc.toml");
     CHECK(find_project_file(tree.path("shop/src"), tree.path())->repository == tree.path("shop"));
+}
+
+TEST_CASE("what persistproc.toml may begin with is never an empty file") {
+    const DirectoryTree tree;
+    const auto draft = [&tree](const char* text, std::optional<std::string> from) {
+        tree.write("new/package.json", text);
+        return draft_project(tree.path("new"), from);
+    };
+    const auto example = draft("{}", std::nullopt);
+    REQUIRE(example);
+    CHECK(example->from.empty());
+    CHECK(example->draft.text == first_draft());
+    CHECK(draft("{}", "package.json").error().code == ErrorCode::invalid);
+    CHECK(draft("", std::nullopt).error().code == ErrorCode::invalid);
+    const auto some = draft(R"({"scripts": {"dev": "vite", "all": "x"}})", std::nullopt);
+    REQUIRE(some);
+    CHECK(some->draft.text.find("[process.dev]") != std::string::npos);
+    CHECK(some->draft.read.notes.size() == 1);
 }
 
 TEST_CASE("nothing is looked for above the working copy and above home") {

@@ -155,24 +155,6 @@ TEST_CASE("a port that one insists on is not another's of the same project") {
     CHECK(project.find("a")->port_numbers.at("") == 3001);
 }
 
-TEST_CASE("what persistproc.toml may begin with is never an empty file") {
-    const Machine machine;
-    const auto draft = [&machine](const char* text, std::optional<std::string> from) {
-        machine.tree.write("new/package.json", text);
-        return draft_project(machine.tree.path("new"), from);
-    };
-    const auto example = draft("{}", std::nullopt);
-    REQUIRE(example);
-    CHECK(example->from.empty());
-    CHECK(example->draft.text == project::first_draft());
-    CHECK(draft("{}", "package.json").error().code == ErrorCode::invalid);
-    CHECK(draft("", std::nullopt).error().code == ErrorCode::invalid);
-    const auto some = draft(R"({"scripts": {"dev": "vite", "all": "x"}})", std::nullopt);
-    REQUIRE(some);
-    CHECK(some->draft.text.find("[process.dev]") != std::string::npos);
-    CHECK(some->draft.read.notes.size() == 1);
-}
-
 TEST_CASE("a linked worktree with the same bytes is what its main working copy is") {
     const Machine machine;
     machine.tree.write("fix/persistproc.toml", shop);
