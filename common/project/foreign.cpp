@@ -88,9 +88,8 @@ std::optional<int> port_in(std::string_view variable) noexcept {
     return is_port ? std::optional(number) : std::nullopt;
 }
 
-std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, std::optional<int> base_port,
-                                  Problems& problems) {
-    constexpr int usual_base = 5000, step = 100;
+std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, BasePort base, Problems& problems) {
+    constexpr int step = 100;
     Node root = make_table({file, 1, 1});
     Node environment = make_table({file, 1, 1});
     add_member(environment, "path", literal(".env", {file, 1, 1}));
@@ -100,7 +99,7 @@ std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, std
     add_member(root, "env_file", std::move(files));
     Node processes = make_table({file, 1, 1});
     std::uint32_t line = 0;
-    int port = base_port.value_or(usual_base);
+    int port = base.number;
     // One more than there may be is refused by who reads on.
     while (!text.empty() && processes.members.size() <= most_processes) {
         const std::string_view whole = text.substr(0, text.find('\n'));
@@ -123,7 +122,7 @@ std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, std
         // Nobody says that it listens there.
         add_member(process, "ready", make_list(at));
         if (!names_own_port(entry->command) && port <= 65535)
-            add_member(process, "port", base_port ? make_integer(port, at) : literal(fmt::format("{}+", port), at));
+            add_member(process, "port", base.is_said ? make_integer(port, at) : literal(fmt::format("{}+", port), at));
         port += step;
         add_member(processes, std::string(entry->name), std::move(process));
     }

@@ -20,10 +20,14 @@ FileKind kind_of(std::string_view path) noexcept;
 /// Where a project's file is looked for, relative to a directory, in this order.
 extern const std::vector<std::string_view> known_files;
 
+/// Where the ports of a Procfile begin.
+struct BasePort {
+    int number = 0;
+    bool is_said = false;  // by PORT; else what is free from there on will do
+};
 /// foreman's: `NAME: COMMAND`; other lines are left out, `release` is not started by itself. The first line's PORT is
-/// `base_port`, each further one's 100 more; nothing: 5000 and so on, or what is free next.
-std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, std::optional<int> base_port,
-                                  Problems& problems);
+/// `base`, each further one's 100 more.
+std::optional<Node> read_procfile(std::string_view text, std::uint32_t file, BasePort base, Problems& problems);
 /// What PORT says as its tools read it; nothing: no port. Pure.
 std::optional<int> port_in(std::string_view variable) noexcept;
 /// `configurations` of .claude/launch.json, which lies one directory below the project's.

@@ -69,7 +69,7 @@ private:
             case FileKind::launch_json: return read_launch_json(text, file, into_.problems);
             case FileKind::package_json:
                 return read_package_json(text, file, runner_beside(path), into_.problems, into_.notes);
-            case FileKind::procfile: return read_procfile(text, file, base_port(directory_of(path)), into_.problems);
+            case FileKind::procfile: return read_procfile(text, file, next_base(directory_of(path)), into_.problems);
             case FileKind::process_compose: break;
         }
         auto root = parse_yaml(text, file, into_.problems);
@@ -104,6 +104,16 @@ private:
             const auto port = variables ? variables->find("PORT") : domain::Environment::const_iterator{};
             if (variables && port != variables->end()) out = port_in(port->second);
         }
+        return out;
+    }
+
+    /// No other Procfile of the project begins there.
+    BasePort next_base(const std::string& directory) {
+        constexpr int usual_base = 5000, step = 1000;
+        const auto said = base_port(directory);
+        BasePort out{said.value_or(usual_base), said.has_value()};
+        while (bases_.contains(out.number) && out.number + step <= 65535) out.number += step;
+        bases_.insert(out.number);
         return out;
     }
 
@@ -217,6 +227,7 @@ private:
     Loaded& into_;
     std::vector<Part> parts_;
     std::set<std::string> paths_;
+    std::set<int> bases_;  // of the Procfiles that were read
 };
 
 }  // namespace

@@ -50,6 +50,23 @@ TEST_CASE("given PORT in .env or of who brings it up, when a Procfile is read, t
     CHECK(project.find("web")->environment.at("A") == "${HOME}");
 }
 
+TEST_CASE("given two Procfiles in one project, when they are read, then their ports begin at different numbers") {
+    World world = world_of("include = ['api/Procfile', 'web/Procfile']\n", "/shop/persistproc.toml");
+    world.files["/shop/api/Procfile"] = "api: x\n";
+    world.files["/shop/web/Procfile"] = "web: y\n";
+    SECTION("by PORT of who brings it up") {
+        world.base_port = 3000;
+        const Project project = world.good("/shop/persistproc.toml");
+        CHECK(project.find("api")->environment.at("PORT") == "3000");
+        CHECK(project.find("web")->environment.at("PORT") == "4000");
+    }
+    SECTION("by what is usual") {
+        const Project project = world.good("/shop/persistproc.toml");
+        CHECK(wish_text(project.find("api")->ports.front()) == "5000+");
+        CHECK(wish_text(project.find("web")->ports.front()) == "6000+");
+    }
+}
+
 TEST_CASE("given a name twice in a Procfile, when it is read, then that is told") {
     CHECK(world_of("web: x\nweb: y\n", "/shop/Procfile").wrong("/shop/Procfile") ==
           Words{"/shop/Procfile:2:1: \"web\" is there twice"});
