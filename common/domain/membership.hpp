@@ -1,6 +1,7 @@
 #pragma once
 /// That a process is one of a project's, and what it waits for there: as it was applied, whatever the file says by now.
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +67,7 @@ struct Membership {
     bool autostart = true;
     std::vector<Dependency> depends_on;
     std::vector<MemberPort> ports;
+    std::optional<std::int64_t> base_port;  // of the project, as in the book of ports
     /// Of the keys of its definition (project/digest.hpp), shortened. Empty: it was begun by other means since.
     std::map<std::string, std::string> digests;
     schema::Unknown unknown;
@@ -83,6 +85,7 @@ struct Membership {
         each(field("autostart", &M::autostart));
         each(field("depends_on", &M::depends_on).absent_if_empty().left_out_if_absent());
         each(field("ports", &M::ports).absent_if_empty().left_out_if_absent());
+        each(field("base_port", &M::base_port).left_out_if_absent());
         each(field("digests", &M::digests));
     }
 };

@@ -279,6 +279,24 @@ TEST_CASE("numbers of ports outlive the database, as far as something ran with t
     }
 }
 
+TEST_CASE("where a Procfile's ports begin outlives the database, too") {
+    Copies copies;
+    const auto data = std::make_shared<tests::TemporaryDirectory>();
+    std::filesystem::create_directories(copies.path("old/.git"));
+    copies.write("old/Procfile", "web: node server.js\n");
+    {
+        DaemonInProcess daemon({}, data);
+        Json up = copies.place("old");
+        up.update(Json{{"action", "up"}, {"timeout_seconds", 0}, {"base_environment", {"PORT=3000"}}});
+        CHECK(error_code(daemon.call("run_project", up)).empty());
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::running; });
+    }
+    for (const char* name : {"persistproc.db", "persistproc.db-wal", "persistproc.db-shm"})
+        std::filesystem::remove(data->path() / name);
+    DaemonInProcess daemon({}, data);
+    CHECK(number_in(daemon.call("book_port", copies.port("old"))) == 3000);
+}
+
 TEST_CASE("a file that comes in the place of another one takes over what that one runs, and its ports") {
     Copies copies;
     std::filesystem::create_directories(copies.path("shop/.git"));

@@ -79,6 +79,10 @@ std::optional<ProjectRecord> Projects::relearn(const domain::Membership& member)
         record.ports.push_back({member.process, port.name, port.wish, port.number, member.found, {}});
         is_changed = true;
     }
+    if (member.base_port && !record.base_port) {
+        record.base_port = member.base_port;
+        is_changed = true;
+    }
     if (!is_changed) return std::nullopt;
     records_.insert_or_assign(member.file, record);
     make_book();

@@ -28,8 +28,8 @@ public:
     /// What the store knew when the daemon began, before anything below is called.
     void take(std::vector<ProjectRecord> records);
 
-    /// What the store has lost and the spec of a run still says: the ports of this member, unless the book has them.
-    /// The record that this changes; nothing: none.
+    /// What the store has lost and the spec of a run still says: the ports of this member, and where those of a
+    /// Procfile begin, unless the book has them. The record that this changes; nothing: none.
     std::optional<ProjectRecord> relearn(const domain::Membership& member);
 
     /// nullptr: nothing is known of it. Valid until the next wait.

@@ -20,6 +20,7 @@ UpProcess up_process_of(const LoadedProject& project, const project::Process& pr
     for (const auto& port : project.ports)
         if (port.process == process.name)
             membership.ports.push_back({.name = port.name, .wish = port.wish, .number = port.number, .unknown = {}});
+    membership.base_port = project.base_port;
     out.definition.membership = std::move(membership);
     out.environment = process.environment;
     out.unset_variables = process.unset_variables;
