@@ -174,19 +174,21 @@ Task<Result<projects::LoadedPtr>> Supervisor::look_at_project(projects::ProjectQ
     co_return co_await projects_.look(std::move(query));
 }
 
-Task<Result<projects::LoadedPtr>> Supervisor::load_project(projects::ProjectQuery query) {
-    return carry_out("project", load_project_now(std::move(query)));
+Task<Result<projects::LoadedPtr>> Supervisor::load_project(projects::ProjectQuery query, projects::ProjectCheck check) {
+    return carry_out("project", load_project_now(std::move(query), std::move(check)));
 }
-Task<Result<projects::LoadedPtr>> Supervisor::load_project_now(projects::ProjectQuery query) {
+Task<Result<projects::LoadedPtr>> Supervisor::load_project_now(projects::ProjectQuery query,
+                                                               projects::ProjectCheck check) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
-    co_return co_await projects_.load(std::move(query));
+    co_return co_await projects_.load(std::move(query), std::move(check));
 }
 
 Task<Result<projects::LoadedPtr>> Supervisor::allow_project(projects::ProjectQuery query, std::string actor) {
     return carry_out("consent", allow_project_now(std::move(query), std::move(actor)));
 }
 Task<Result<projects::LoadedPtr>> Supervisor::allow_project_now(projects::ProjectQuery query, std::string actor) {
-    auto loaded = co_await load_project_now(std::move(query));
+    projects::ProjectCheck unchecked;
+    auto loaded = co_await load_project_now(std::move(query), std::move(unchecked));
     if (!loaded) co_return loaded;
     auto allowed = co_await projects_.allow(*loaded, std::move(actor));
     if (!allowed) co_return allowed.error();

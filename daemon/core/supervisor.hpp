@@ -103,7 +103,7 @@ public:
     /// As it lies on disk; see projects::Projects::look. Errors besides: unavailable.
     Task<Result<projects::LoadedPtr>> look_at_project(projects::ProjectQuery query);
     /// See projects::Projects::load, allow and revoke. Errors besides: unavailable.
-    Task<Result<projects::LoadedPtr>> load_project(projects::ProjectQuery query);
+    Task<Result<projects::LoadedPtr>> load_project(projects::ProjectQuery query, projects::ProjectCheck check);
     Task<Result<projects::LoadedPtr>> allow_project(projects::ProjectQuery query, std::string actor);
     Task<Result<projects::Revoked>> revoke_project(projects::ProjectQuery query, std::string actor);
     projects::Projects& projects() noexcept { return projects_; }
@@ -153,7 +153,7 @@ private:
     template <class T>
     static Task<> perform(Task<Result<T>> request, std::shared_ptr<Asked<T>> asked);
     Task<Result<void>> adopt_now();
-    Task<Result<projects::LoadedPtr>> load_project_now(projects::ProjectQuery query);
+    Task<Result<projects::LoadedPtr>> load_project_now(projects::ProjectQuery query, projects::ProjectCheck check);
     Task<Result<projects::LoadedPtr>> allow_project_now(projects::ProjectQuery query, std::string actor);
     Task<Result<projects::Revoked>> revoke_project_now(projects::ProjectQuery query, std::string actor);
     Task<Result<void>> remove_old(ProcessId id);

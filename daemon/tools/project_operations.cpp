@@ -125,7 +125,8 @@ Error no_such_process(const project::Project& project, const std::string& name) 
 Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext context) {
     const core::Asker who = co_await asker_of(core, context.principal, false);
     auto query = query_of(std::move(request.place), who);
-    auto loaded = co_await core.supervisor.load_project(std::move(query));
+    core::projects::ProjectCheck unchecked;
+    auto loaded = co_await core.supervisor.load_project(std::move(query), std::move(unchecked));
     if (!loaded) co_return mcp::tool_failure(loaded.error());
     const LoadedProject& project = **loaded;
     if (!project.is_good()) co_return mcp::tool_failure(project.loaded.error());

@@ -159,28 +159,36 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     auto query = query_of(request, who);
     query.brings_up = true;
     const bool looks = request.dry_run;
-    auto read =
-        looks ? core.supervisor.look_at_project(std::move(query)) : core.supervisor.load_project(std::move(query));
-    const auto loaded = co_await std::move(read);
-    if (!loaded) co_return mcp::tool_failure(loaded.error());
-    const LoadedPtr project = *loaded;
-    if (!project->is_good()) co_return mcp::tool_failure(wrong_files(*project));
-    std::string actor = actor_of(context);
     // A person who types it has decided; a program that an agent has started decides nothing.
     Result<void> person = boost::system::in_place_value;
     if (is_person(context)) person = co_await check_person(core, context.principal);
     const bool is_decided = is_person(context) && person;
-    if (!is_decided) {
-        if (auto allowed = core.supervisor.projects().check_allowed(*project); !allowed)
-            co_return mcp::tool_failure(person ? allowed.error() : person.error());
-    } else if (!looks) {
-        auto consent = co_await core.supervisor.projects().allow(project, actor);
-        if (!consent) co_return mcp::tool_failure(consent.error());
-    }
     core::projects::UpChoice choice;
     choice.names = request.names;
     choice.with_dependencies = !request.no_dependencies;
     choice.anew = request.anew;
+    // By value: whoever gives up does not end what is being read.
+    const auto check = [core, choice, is_decided,
+                        person](const core::projects::LoadedProject& project) -> Result<void> {
+        const auto allowed = is_decided ? Result<void>() : core.supervisor.projects().check_allowed(project);
+        if (!allowed) return person ? allowed.error() : person.error();
+        const auto chosen = core::projects::up_order_of(project, choice);
+        return chosen ? Result<void>() : chosen.error();
+    };
+    // What is refused has no port booked.
+    core::projects::ProjectCheck booking_check = check;
+    auto read = looks ? core.supervisor.look_at_project(std::move(query))
+                      : core.supervisor.load_project(std::move(query), std::move(booking_check));
+    const auto loaded = co_await std::move(read);
+    if (!loaded) co_return mcp::tool_failure(loaded.error());
+    const LoadedPtr project = *loaded;
+    if (!project->is_good()) co_return mcp::tool_failure(wrong_files(*project));
+    if (auto fine = check(*project); !fine) co_return mcp::tool_failure(fine.error());
+    std::string actor = actor_of(context);
+    if (is_decided && !looks) {
+        auto consent = co_await core.supervisor.projects().allow(project, actor);
+        if (!consent) co_return mcp::tool_failure(consent.error());
+    }
     auto chosen = core::projects::up_order_of(*project, choice);
     if (!chosen) co_return mcp::tool_failure(chosen.error());
     core::UpOrder& order = chosen->order;

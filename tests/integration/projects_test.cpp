@@ -297,6 +297,23 @@ TEST_CASE("where a Procfile's ports begin outlives the database, too") {
     CHECK(number_in(daemon.call("book_port", copies.port("old"))) == 3000);
 }
 
+TEST_CASE("an up that is refused books nothing") {
+    Copies copies;
+    write_shop(copies, "shop");
+    Json up = copies.place("shop");
+    up.update(Json{{"action", "up"}, {"timeout_seconds", 0}});
+    {
+        DaemonInProcess daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false,
+                               mcp::Principal::Role::agent);
+        CHECK(error_code(daemon.call("run_project", up)) == "denied");
+        CHECK(daemon.supervisor.projects().all().empty());
+    }
+    DaemonInProcess daemon;
+    up["names"] = {"nobody"};
+    CHECK(error_code(daemon.call("run_project", up)) == "not_found");
+    CHECK(daemon.supervisor.projects().all().empty());
+}
+
 TEST_CASE("a file that comes in the place of another one takes over what that one runs, and its ports") {
     Copies copies;
     std::filesystem::create_directories(copies.path("shop/.git"));

@@ -105,12 +105,13 @@ const ProjectRecord* Projects::find(const std::string& file) const {
 
 Task<Result<LoadedPtr>> Projects::look(ProjectQuery query) { return source_.load(std::move(query), book_); }
 
-Task<Result<LoadedPtr>> Projects::load(ProjectQuery query) {
+Task<Result<LoadedPtr>> Projects::load(ProjectQuery query, ProjectCheck check) {
     for (;;) {
         const auto book = book_;
         ProjectQuery asked = query;
         auto loaded = co_await source_.load(std::move(asked), book);
         if (!loaded || !(*loaded)->is_good()) co_return loaded;
+        if (auto fine = check ? check(**loaded) : Result<void>(); !fine) co_return fine.error();
         const auto guard = co_await mutex_.lock();
         // Somebody was given a port meanwhile, perhaps the same: numbers are chosen anew, against the book as it is.
         if (book != book_) continue;

@@ -20,6 +20,9 @@ struct Revoked {
     bool was_allowed = false;
 };
 
+/// Whether a project that was read is what its reader may have. It does not wait.
+using ProjectCheck = std::function<Result<void>(const LoadedProject& project)>;
+
 class Projects {
 public:
     /// References outlive it.
@@ -41,10 +44,9 @@ public:
     /// Reads the project's files; changes nothing. Ports that are not booked yet have the numbers that they would get.
     /// Errors: those of ProjectSource::load.
     Task<Result<LoadedPtr>> look(ProjectQuery query);
-    /// The same, and its ports are booked, which is on record when it completes; nothing is for one with problems.
-    /// Errors besides: io. What an agent asks for is looked at before, and whether it is allowed is asked of both: it
-    /// may have been changed in between.
-    Task<Result<LoadedPtr>> load(ProjectQuery query);
+    /// The same, and its ports are booked, which is on record when it completes; nothing is for one with problems, or
+    /// that `check` refuses. Errors besides: io, those of `check`.
+    Task<Result<LoadedPtr>> load(ProjectQuery query, ProjectCheck check);
 
     /// Whether a person has consented to exactly this, or to the same in the main copy of a linked worktree.
     bool is_allowed(const LoadedProject& project) const;
