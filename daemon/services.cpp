@@ -59,10 +59,11 @@ Services::Services(World world, core::SupervisorOptions options, ServiceOptions 
       file_watches(world.executor, world.clock, supervisor, world.workers.waiting, data_),
       server(world.executor, world.clock, server_info(), limits_within(services.agent_connections), features()),
       resources(world.executor, world.clock, supervisor, world.workers.reading, log_changes_, server) {
-    tools::Core core{supervisor,    world.store,    waiter,        failures,       world.clock,
-                     world.workers, socket_owners_, agent_starts_, std::move(info)};
-    tools::add_all(server, core, services.compat ? tools::compat::accept_original_calls(core) : tools::ToolChange());
-    if (services.compat) tools::compat::add_original_tools(server, core);
+    tools::Backend backend{supervisor,    world.store,    waiter,        failures,       world.clock,
+                           world.workers, socket_owners_, agent_starts_, std::move(info)};
+    tools::add_all(server, backend,
+                   services.compat ? tools::compat::accept_original_calls(backend) : tools::ToolChange());
+    if (services.compat) tools::compat::add_original_tools(server, backend);
     server.set_process_finder(
         [this](mcp::Principal principal) { return tools::process_of(socket_owners_, principal); });
     prompts::add_all(server, supervisor, failures, world.workers.reading);

@@ -154,8 +154,8 @@ Result<void> check_cursors(ProcessId id, std::optional<std::uint64_t> from, std:
     return boost::system::in_place_value;
 }
 
-Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallContext context) {
-    auto process = co_await core.supervisor.locate(request.process);
+Task<mcp::ToolResult> output(Backend backend, ops::OutputRequest request, mcp::CallContext context) {
+    auto process = co_await backend.supervisor.locate(request.process);
     if (!process) co_return mcp::tool_failure(process.error());
     auto query = query_of(request, *process);
     if (!query) co_return mcp::tool_failure(query.error());
@@ -178,14 +178,15 @@ Task<mcp::ToolResult> output(Core core, ops::OutputRequest request, mcp::CallCon
         const bool is_theirs = page.error().code == ErrorCode::invalid;
         return mcp::tool_failure(is_theirs ? base::with_context(page.error(), "grep") : page.error());
     };
-    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), max_bytes, std::move(make));
+    co_return co_await answer_with_lines(backend, std::move(context), log, std::move(*query), max_bytes,
+                                         std::move(make));
 }
 
 }  // namespace
 
-Tool get_process_output(Core core) {
-    auto handler = typed_handler<ops::OutputRequest>([core](ops::OutputRequest request, mcp::CallContext context) {
-        return output(core, std::move(request), std::move(context));
+Tool get_process_output(Backend backend) {
+    auto handler = typed_handler<ops::OutputRequest>([backend](ops::OutputRequest request, mcp::CallContext context) {
+        return output(backend, std::move(request), std::move(context));
     });
     return {define<ops::OutputRequest>(), std::move(handler)};
 }

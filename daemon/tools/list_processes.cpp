@@ -101,29 +101,29 @@ struct KnownRows {
 };
 
 /// Nothing that the rows show has changed but an age, and what is sampled is younger than a second.
-bool are_true(const KnownRows& known, const Core& core) {
-    return !known.on_wire.empty() && known.changes_told == core.supervisor.changes_told() &&
-           core.clock.now() < known.seen_since + core::many_view_age;
+bool are_true(const KnownRows& known, const Backend& backend) {
+    return !known.on_wire.empty() && known.changes_told == backend.supervisor.changes_told() &&
+           backend.clock.now() < known.seen_since + core::many_view_age;
 }
 
-Task<mcp::ToolResult> list_rows(Core core, std::shared_ptr<KnownRows> known) {
-    if (are_true(*known, core)) {
+Task<mcp::ToolResult> list_rows(Backend backend, std::shared_ptr<KnownRows> known) {
+    if (are_true(*known, backend)) {
         mcp::ToolResult again;
         again.on_wire = known->on_wire;
         co_return again;
     }
-    const std::uint64_t told = core.supervisor.changes_told();
+    const std::uint64_t told = backend.supervisor.changes_told();
     ops::ListRequest all;
     all.columns = true;
-    auto views = co_await core.supervisor.list(std::move(all));
+    auto views = co_await backend.supervisor.list(std::move(all));
     if (!views) co_return mcp::tool_failure(views.error());
-    const auto seen = core.supervisor.seen_since();
-    const WallTime now = core.clock.wall();
+    const auto seen = backend.supervisor.seen_since();
+    const WallTime now = backend.clock.wall();
     if (views->size() <= many) co_return result_of(std::move(*views), Detail::rows, now);
     auto build = [some = std::move(*views), now]() mutable {
         return mcp::render(result_of(std::move(some), Detail::rows, now));
     };
-    auto made = co_await async::offload(core.workers.rendering, std::move(build));
+    auto made = co_await async::offload(backend.workers.rendering, std::move(build));
     if (seen) {
         known->on_wire = made.on_wire;
         known->changes_told = told;
@@ -133,10 +133,10 @@ Task<mcp::ToolResult> list_rows(Core core, std::shared_ptr<KnownRows> known) {
 }
 
 /// None could not be started. Whoever asks for what failed may mean those that ended badly.
-Task<mcp::ToolResult> others_that_failed(Core core, std::optional<std::string> working_directory) {
+Task<mcp::ToolResult> others_that_failed(Backend backend, std::optional<std::string> working_directory) {
     ops::ListRequest request;
     request.working_directory = std::move(working_directory);
-    const auto views = co_await core.supervisor.list(std::move(request));
+    const auto views = co_await backend.supervisor.list(std::move(request));
     if (!views) co_return mcp::tool_failure(views.error());
     const auto count = std::count_if(views->begin(), views->end(), [](const ProcessView& each) {
         const bool is_stopped = each.reason && *each.reason == OutcomeReason::stopped;
@@ -148,11 +148,11 @@ Task<mcp::ToolResult> others_that_failed(Core core, std::optional<std::string> w
     co_return structured(none, std::move(text));
 }
 
-Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext context,
+Task<mcp::ToolResult> list(Backend backend, ops::ListRequest request, mcp::CallContext context,
                            std::shared_ptr<KnownRows> known) {
     const bool is_whole_list = !request.process && !request.working_directory && !request.state;
     if (request.columns && is_whole_list) {
-        auto rows = list_rows(core, std::move(known));
+        auto rows = list_rows(backend, std::move(known));
         co_return co_await std::move(rows);
     }
     const bool is_agent = context.principal.audience() == mcp::Audience::agent;
@@ -163,24 +163,24 @@ Task<mcp::ToolResult> list(Core core, ops::ListRequest request, mcp::CallContext
                                                       : Detail::lines;
     const bool is_for_failed = request.state && *request.state == ProcessState::failed && !request.process;
     const auto directory = request.working_directory;
-    auto views = co_await core.supervisor.list(std::move(request));
+    auto views = co_await backend.supervisor.list(std::move(request));
     if (!views) co_return mcp::tool_failure(views.error());
     if (is_agent && is_for_failed && views->empty()) {
-        auto others = others_that_failed(core, directory);
+        auto others = others_that_failed(backend, directory);
         co_return co_await std::move(others);
     }
     if (detail == Detail::whole && views->size() == 1) {
         const auto id = domain::find_process_id(views->front().id).value_or(ProcessId{});
         // The client asks for it by `describe_process`, and for this again and again.
         std::optional<core::Failure> failure;
-        if (is_agent) failure = co_await core.failures.explain_newest(id);
+        if (is_agent) failure = co_await backend.failures.explain_newest(id);
         co_return whole(views->front(), id, failure);
     }
-    if (views->size() <= many) co_return result_of(std::move(*views), detail, core.clock.wall());
-    auto build = [some = std::move(*views), detail, now = core.clock.wall()]() mutable {
+    if (views->size() <= many) co_return result_of(std::move(*views), detail, backend.clock.wall());
+    auto build = [some = std::move(*views), detail, now = backend.clock.wall()]() mutable {
         return mcp::render(result_of(std::move(some), detail, now));
     };
-    co_return co_await async::offload(core.workers.rendering, std::move(build));
+    co_return co_await async::offload(backend.workers.rendering, std::move(build));
 }
 
 mcp::Json output_schema() {
@@ -193,13 +193,14 @@ mcp::Json output_schema() {
 
 }  // namespace
 
-Tool list_processes(Core core) {
+Tool list_processes(Backend backend) {
     auto definition = define<ops::ListRequest>();
     definition.output_schema = output_schema();
     const auto known = std::make_shared<KnownRows>();
-    auto handler = typed_handler<ops::ListRequest>([core, known](ops::ListRequest request, mcp::CallContext context) {
-        return list(core, std::move(request), std::move(context), known);
-    });
+    auto handler =
+        typed_handler<ops::ListRequest>([backend, known](ops::ListRequest request, mcp::CallContext context) {
+            return list(backend, std::move(request), std::move(context), known);
+        });
     return {std::move(definition), std::move(handler)};
 }
 

@@ -7,10 +7,10 @@
 
 namespace persistproc::tools {
 
-Task<Result<void>> check_person(Core core, mcp::Principal principal) {
+Task<Result<void>> check_person(Backend backend, mcp::Principal principal) {
     // In another PID namespace, where nothing of ours runs.
     if (principal.process == 0) co_return Result<void>();
-    auto roots = co_await core.supervisor.run_roots();
+    auto roots = co_await backend.supervisor.run_roots();
     if (!roots) co_return roots.error();
     auto look = [roots = std::move(*roots), pid = principal.process]() -> Result<void> {
         const core::Above above = core::look_above(pid, roots);
@@ -23,7 +23,7 @@ Task<Result<void>> check_person(Core core, mcp::Principal principal) {
                                      above.root->shown)};
         return {};
     };
-    co_return co_await async::offload(core.workers.reading, std::move(look));
+    co_return co_await async::offload(backend.workers.reading, std::move(look));
 }
 
 }  // namespace persistproc::tools

@@ -81,31 +81,31 @@ ops::CheckResponse checked(const core::projects::Projects& projects, const Loade
     return out;
 }
 
-Task<mcp::ToolResult> check(Core core, ops::CheckRequest request, mcp::CallContext context) {
-    const core::Asker who = co_await asker_of(core, context.principal, false);
+Task<mcp::ToolResult> check(Backend backend, ops::CheckRequest request, mcp::CallContext context) {
+    const core::Asker who = co_await asker_of(backend, context.principal, false);
     auto query = query_of(std::move(request.place), who);
-    auto loaded = co_await core.supervisor.look_at_project(std::move(query));
+    auto loaded = co_await backend.supervisor.look_at_project(std::move(query));
     if (!loaded) co_return mcp::tool_failure(loaded.error());
-    const auto out = checked(core.supervisor.projects(), **loaded);
+    const auto out = checked(backend.supervisor.projects(), **loaded);
     co_return structured(out, fmt::format("{} processes, {} problems", out.processes.size(), out.problems.size()));
 }
 
-Task<mcp::ToolResult> allow(Core core, ops::AllowRequest request, mcp::CallContext context) {
-    auto person = co_await check_person(core, context.principal);
+Task<mcp::ToolResult> allow(Backend backend, ops::AllowRequest request, mcp::CallContext context) {
+    auto person = co_await check_person(backend, context.principal);
     if (!person) co_return mcp::tool_failure(person.error());
-    const core::Asker who = co_await asker_of(core, context.principal, false);
+    const core::Asker who = co_await asker_of(backend, context.principal, false);
     auto query = query_of(std::move(request.place), who);
     std::string actor = actor_of(context);
-    auto loaded = co_await core.supervisor.allow_project(std::move(query), std::move(actor));
+    auto loaded = co_await backend.supervisor.allow_project(std::move(query), std::move(actor));
     if (!loaded) co_return mcp::tool_failure(loaded.error());
-    co_return structured(checked(core.supervisor.projects(), **loaded), "Allowed.");
+    co_return structured(checked(backend.supervisor.projects(), **loaded), "Allowed.");
 }
 
-Task<mcp::ToolResult> revoke(Core core, ops::RevokeRequest request, mcp::CallContext context) {
-    const core::Asker who = co_await asker_of(core, context.principal, false);
+Task<mcp::ToolResult> revoke(Backend backend, ops::RevokeRequest request, mcp::CallContext context) {
+    const core::Asker who = co_await asker_of(backend, context.principal, false);
     auto query = query_of(std::move(request.place), who);
     std::string actor = actor_of(context);
-    auto revoked = co_await core.supervisor.revoke_project(std::move(query), std::move(actor));
+    auto revoked = co_await backend.supervisor.revoke_project(std::move(query), std::move(actor));
     if (!revoked) co_return mcp::tool_failure(revoked.error());
     ops::RevokeResponse out;
     out.file = revoked->file;
@@ -122,11 +122,11 @@ Error no_such_process(const project::Project& project, const std::string& name) 
                              near.empty() ? "" : "; nearest: " + near)};
 }
 
-Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext context) {
-    const core::Asker who = co_await asker_of(core, context.principal, false);
+Task<mcp::ToolResult> port(Backend backend, ops::PortRequest request, mcp::CallContext context) {
+    const core::Asker who = co_await asker_of(backend, context.principal, false);
     auto query = query_of(std::move(request.place), who);
     core::projects::ProjectCheck unchecked;
-    auto loaded = co_await core.supervisor.load_project(std::move(query), std::move(unchecked));
+    auto loaded = co_await backend.supervisor.load_project(std::move(query), std::move(unchecked));
     if (!loaded) co_return mcp::tool_failure(loaded.error());
     const LoadedProject& project = **loaded;
     if (!project.is_good()) co_return mcp::tool_failure(project.loaded.error());
@@ -147,11 +147,11 @@ Task<mcp::ToolResult> port(Core core, ops::PortRequest request, mcp::CallContext
 
 }  // namespace
 
-void add_project_operations(mcp::Server& server, Core core) {
-    add_operation<ops::CheckRequest>(server, core, check);
-    add_operation<ops::AllowRequest>(server, core, allow);
-    add_operation<ops::RevokeRequest>(server, core, revoke);
-    add_operation<ops::PortRequest>(server, core, port);
+void add_project_operations(mcp::Server& server, Backend backend) {
+    add_operation<ops::CheckRequest>(server, backend, check);
+    add_operation<ops::AllowRequest>(server, backend, allow);
+    add_operation<ops::RevokeRequest>(server, backend, revoke);
+    add_operation<ops::PortRequest>(server, backend, port);
 }
 
 }  // namespace persistproc::tools

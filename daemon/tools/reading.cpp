@@ -57,34 +57,34 @@ Task<pid_t> process_of(const core::SocketOwners& owners, mcp::Principal principa
     co_return found == 0 ? mcp::untold_process : found;
 }
 
-Task<core::Asker> asker_of(Core core, mcp::Principal principal, bool is_crowded) {
+Task<core::Asker> asker_of(Backend backend, mcp::Principal principal, bool is_crowded) {
     core::Asker out;
     out.party = principal.party;
     out.is_person = principal.audience() == mcp::Audience::client;
     pid_t process = principal.process;
-    if (!out.is_person && is_crowded) process = co_await process_of(core.socket_owners, principal);
+    if (!out.is_person && is_crowded) process = co_await process_of(backend.socket_owners, principal);
     out.process = static_cast<async::Turns::Group>(process);
     co_return out;
 }
 
-Task<mcp::ToolResult> answer_with_lines(Core core, mcp::CallContext context, std::filesystem::path log,
+Task<mcp::ToolResult> answer_with_lines(Backend backend, mcp::CallContext context, std::filesystem::path log,
                                         logstore::LineQuery query, std::size_t shown_bytes,
                                         std::function<mcp::ToolResult(Result<logstore::LinePage>)> make) {
     const bool is_agent = context.principal.audience() == mcp::Audience::agent;
     const bool is_search = query.grep.has_value();
     const bool is_large_answer = shown_bytes > large_answer_bytes;
-    core::Workers& workers = core.workers;
+    core::Workers& workers = backend.workers;
     const mcp::Principal principal = context.principal;
     context.give_place_back();
     auto& line = is_search ? workers.searches : workers.reads;
     const bool is_crowded = (is_large_answer && workers.large_answers.is_crowded()) || line.is_crowded();
     pid_t process = 0;
-    if (is_agent && is_crowded) process = co_await process_of(core.socket_owners, principal);
+    if (is_agent && is_crowded) process = co_await process_of(backend.socket_owners, principal);
     const auto group = static_cast<async::Turns::Group>(process);
     async::Place large(workers.large_answers, principal.party, group);
     if (is_agent && is_large_answer) {
-        const MonoTime until = core.clock.now() + longest_wait;
-        const auto given = co_await large.wait(until, core.clock);
+        const MonoTime until = backend.clock.now() + longest_wait;
+        const auto given = co_await large.wait(until, backend.clock);
         if (given == async::Place::Given::too_many) co_return refused("reads of more than 64 KiB (max_bytes)");
         if (given == async::Place::Given::too_late) co_return too_late();
     }

@@ -43,9 +43,9 @@ bool is_start(const core::UpStep& step) {
 
 bool is_person(const mcp::CallContext& context) { return context.principal.role == mcp::Principal::Role::client; }
 
-MonoTime patience_of(const Core& core, const Request& request, double usual) {
+MonoTime patience_of(const Backend& backend, const Request& request, double usual) {
     const std::chrono::duration<double> asked(request.timeout_seconds.value_or(usual));
-    return core.clock.now() + std::chrono::duration_cast<std::chrono::nanoseconds>(asked);
+    return backend.clock.now() + std::chrono::duration_cast<std::chrono::nanoseconds>(asked);
 }
 
 core::projects::ProjectQuery query_of(const Request& request, const core::Asker& who) {
@@ -65,16 +65,16 @@ Error wrong_files(const core::projects::LoadedProject& project) {
 }
 
 /// How those are that the call is about.
-Task<Response> described(Core core, Response out) {
+Task<Response> described(Backend backend, Response out) {
     ops::ListRequest all;
-    auto views = co_await core.supervisor.list(std::move(all));
+    auto views = co_await backend.supervisor.list(std::move(all));
     // Without names it would be about all.
     if (!out.chosen.empty()) {
-        auto progress = core.supervisor.plans().progress(out.file, out.chosen);
+        auto progress = backend.supervisor.plans().progress(out.file, out.chosen);
         out.failed = std::move(progress.failed);
         out.pending = std::move(progress.pending);
     }
-    for (auto& each : core.supervisor.plans().warnings(out.file)) out.notes.push_back(std::move(each));
+    for (auto& each : backend.supervisor.plans().warnings(out.file)) out.notes.push_back(std::move(each));
     if (!views) co_return out;
     for (auto& view : *views) {
         const bool is_one = view.project && view.project->file == out.file &&
@@ -126,8 +126,9 @@ std::string text_of(const Response& answer, ProjectAction action, WallTime now) 
     return out;
 }
 
-mcp::ToolResult answered(Core core, const Response& answer, ProjectAction action, const mcp::CallContext& context) {
-    std::string text = text_of(answer, action, core.clock.wall());
+mcp::ToolResult answered(Backend backend, const Response& answer, ProjectAction action,
+                         const mcp::CallContext& context) {
+    std::string text = text_of(answer, action, backend.clock.wall());
     if (is_person(context)) return structured(answer, std::move(text));
     mcp::ToolResult out;
     out.text = std::move(text);
@@ -135,8 +136,8 @@ mcp::ToolResult answered(Core core, const Response& answer, ProjectAction action
 }
 
 /// Which project is meant, although its file may be gone or wrong by now: what was applied counts.
-Task<Result<std::string>> applied_project(Core core, Request request, LoadedPtr loaded) {
-    const core::Plans& plans = core.supervisor.plans();
+Task<Result<std::string>> applied_project(Backend backend, Request request, LoadedPtr loaded) {
+    const core::Plans& plans = backend.supervisor.plans();
     // Another file may have come in the place of the one that was applied.
     if (loaded && plans.members(loaded->file).empty())
         for (const auto& file : loaded->replaces)
@@ -153,32 +154,32 @@ Task<Result<std::string>> applied_project(Core core, Request request, LoadedPtr 
                     fmt::format("no project of {} has been brought up", base::escape_line(request.directory))};
 }
 
-Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
+Task<mcp::ToolResult> up(Backend backend, Request request, mcp::CallContext context) {
     constexpr bool is_scarce = true;  // one of all agents' is read at a time
-    const core::Asker who = co_await asker_of(core, context.principal, is_scarce);
+    const core::Asker who = co_await asker_of(backend, context.principal, is_scarce);
     auto query = query_of(request, who);
     query.brings_up = true;
     const bool looks = request.dry_run;
     // A person who types it has decided; a program that an agent has started decides nothing.
     Result<void> person = boost::system::in_place_value;
-    if (is_person(context)) person = co_await check_person(core, context.principal);
+    if (is_person(context)) person = co_await check_person(backend, context.principal);
     const bool is_decided = is_person(context) && person;
     core::projects::UpChoice choice;
     choice.names = request.names;
     choice.with_dependencies = !request.no_dependencies;
     choice.anew = request.anew;
     // By value: whoever gives up does not end what is being read.
-    const auto check = [core, choice, is_decided,
+    const auto check = [backend, choice, is_decided,
                         person](const core::projects::LoadedProject& project) -> Result<void> {
-        const auto allowed = is_decided ? Result<void>() : core.supervisor.projects().check_allowed(project);
+        const auto allowed = is_decided ? Result<void>() : backend.supervisor.projects().check_allowed(project);
         if (!allowed) return person ? allowed.error() : person.error();
         const auto chosen = core::projects::up_order_of(project, choice);
         return chosen ? Result<void>() : chosen.error();
     };
     // What is refused has no port booked.
     core::projects::ProjectCheck booking_check = check;
-    auto read = looks ? core.supervisor.look_at_project(std::move(query))
-                      : core.supervisor.load_project(std::move(query), std::move(booking_check));
+    auto read = looks ? backend.supervisor.look_at_project(std::move(query))
+                      : backend.supervisor.load_project(std::move(query), std::move(booking_check));
     const auto loaded = co_await std::move(read);
     if (!loaded) co_return mcp::tool_failure(loaded.error());
     const LoadedPtr project = *loaded;
@@ -186,7 +187,7 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     if (auto fine = check(*project); !fine) co_return mcp::tool_failure(fine.error());
     std::string actor = actor_of(context);
     if (is_decided && !looks) {
-        auto consent = co_await core.supervisor.projects().allow(project, actor);
+        auto consent = co_await backend.supervisor.projects().allow(project, actor);
         if (!consent) co_return mcp::tool_failure(consent.error());
     }
     auto chosen = core::projects::up_order_of(*project, choice);
@@ -207,19 +208,19 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
     std::size_t counted = 1;
     if (!looks && !is_person(context)) {
         core::UpOrder planned = order;
-        const auto would_be = co_await core.supervisor.look_up(std::move(planned));
+        const auto would_be = co_await backend.supervisor.look_up(std::move(planned));
         if (!would_be) co_return mcp::tool_failure(would_be.error());
         // It is recorded and audited also where nothing begins.
         const auto begun = std::count_if(would_be->begin(), would_be->end(), is_start);
         counted = std::max<std::size_t>(1, static_cast<std::size_t>(begun));
-        auto allowed = core.agent_starts.take(context.principal, static_cast<pid_t>(who.process), counted);
+        auto allowed = backend.agent_starts.take(context.principal, static_cast<pid_t>(who.process), counted);
         if (!allowed) co_return mcp::tool_failure(allowed.error());
     }
-    auto asked = looks ? core.supervisor.look_up(std::move(order)) : core.supervisor.up(std::move(order), actor);
+    auto asked = looks ? backend.supervisor.look_up(std::move(order)) : backend.supervisor.up(std::move(order), actor);
     auto steps = co_await std::move(asked);
     if (!steps) {
         // Whoever asks for what is refused still pays for one.
-        core.agent_starts.give_back(context.principal, counted - 1);
+        backend.agent_starts.give_back(context.principal, counted - 1);
         co_return mcp::tool_failure(steps.error());
     }
     for (auto& step : *steps)
@@ -234,11 +235,11 @@ Task<mcp::ToolResult> up(Core core, Request request, mcp::CallContext context) {
         told.text = std::move(text);
         co_return told;
     }
-    const MonoTime until = patience_of(core, request, usual_patience_seconds);
-    if (!chosen->named.empty()) co_await core.supervisor.plans().settled(out.file, chosen->named, until);
-    auto described_out = described(core, std::move(out));
+    const MonoTime until = patience_of(backend, request, usual_patience_seconds);
+    if (!chosen->named.empty()) co_await backend.supervisor.plans().settled(out.file, chosen->named, until);
+    auto described_out = described(backend, std::move(out));
     const Response answer = co_await std::move(described_out);
-    co_return answered(core, answer, request.action, context);
+    co_return answered(backend, answer, request.action, context);
 }
 
 /// The names without groups, each once, and those of scripts as they are here: known as long as the file can be read.
@@ -273,16 +274,16 @@ bool has_changed(const core::Plans& plans, const std::string& file, const std::v
     });
 }
 
-Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext context) {
+Task<mcp::ToolResult> of_applied(Backend backend, Request request, mcp::CallContext context) {
     constexpr bool is_scarce = true;  // one of all agents' is read at a time
-    const core::Asker who = co_await asker_of(core, context.principal, is_scarce);
+    const core::Asker who = co_await asker_of(backend, context.principal, is_scarce);
     auto query = query_of(request, who);
-    auto looked = co_await core.supervisor.look_at_project(std::move(query));
+    auto looked = co_await backend.supervisor.look_at_project(std::move(query));
     const LoadedPtr loaded = looked ? *looked : LoadedPtr();
     Request asked = request;
-    auto file = co_await applied_project(core, std::move(asked), loaded);
+    auto file = co_await applied_project(backend, std::move(asked), loaded);
     if (!file) co_return mcp::tool_failure(looked ? file.error() : looked.error());
-    core::Plans& plans = core.supervisor.plans();
+    core::Plans& plans = backend.supervisor.plans();
     const bool is_wrong = loaded && !loaded->is_good();
     // What was applied counts; where nothing was, that is why.
     if (is_wrong && plans.members(*file).empty()) co_return mcp::tool_failure(wrong_files(*loaded));
@@ -292,7 +293,7 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
     out.file = *file;
     if (request.action == ProjectAction::down) {
         auto stopped =
-            co_await core.supervisor.down(*file, std::move(names), request.no_dependencies, request.force, actor);
+            co_await backend.supervisor.down(*file, std::move(names), request.no_dependencies, request.force, actor);
         if (!stopped) co_return mcp::tool_failure(stopped.error());
         out.chosen = std::move(*stopped);
     } else if (names.empty()) {
@@ -307,13 +308,13 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
                 Error{ErrorCode::not_found, fmt::format("{} was not brought up", base::quote(base::shortened(name)))});
     out.name = plans.name(*file);
     const MonoTime until =
-        patience_of(core, request, request.action == ProjectAction::restart ? usual_patience_seconds : 0);
+        patience_of(backend, request, request.action == ProjectAction::restart ? usual_patience_seconds : 0);
     if (request.action == ProjectAction::restart) {
-        auto allowed = core.agent_starts.take(context.principal, static_cast<pid_t>(who.process), out.chosen.size());
+        auto allowed = backend.agent_starts.take(context.principal, static_cast<pid_t>(who.process), out.chosen.size());
         if (!allowed) co_return mcp::tool_failure(allowed.error());
-        auto restarted = co_await core.supervisor.restart_in_order(*file, out.chosen, actor, until);
+        auto restarted = co_await backend.supervisor.restart_in_order(*file, out.chosen, actor, until);
         if (!restarted) co_return mcp::tool_failure(restarted.error());
-        core.agent_starts.give_back(context.principal, restarted->left.size());
+        backend.agent_starts.give_back(context.principal, restarted->left.size());
         if (!restarted->left.empty())
             out.notes.push_back(fmt::format("not restarted, since what they need was not ready in time: {}",
                                             fmt::join(restarted->left, ", ")));
@@ -326,30 +327,30 @@ Task<mcp::ToolResult> of_applied(Core core, Request request, mcp::CallContext co
         else if (has_changed(plans, *file, out.chosen, loaded))
             out.notes.push_back("the project's file has changed since up, which applies it");
     }
-    auto described_out = described(core, std::move(out));
+    auto described_out = described(backend, std::move(out));
     Response answer = co_await std::move(described_out);
     tell_stopped(answer, request.action == ProjectAction::down);
     if (answer.name.empty() && loaded && !is_wrong) answer.name = loaded->project().name;
-    co_return answered(core, answer, request.action, context);
+    co_return answered(backend, answer, request.action, context);
 }
 
-Task<mcp::ToolResult> run(Core core, Request request, mcp::CallContext context) {
+Task<mcp::ToolResult> run(Backend backend, Request request, mcp::CallContext context) {
     if (!request.directory.starts_with('/'))
         co_return mcp::tool_failure(Error{ErrorCode::invalid, fmt::format("directory: {} is not an absolute path",
                                                                           base::excerpt(request.directory))});
-    if (request.action == ProjectAction::up) co_return co_await up(core, std::move(request), std::move(context));
+    if (request.action == ProjectAction::up) co_return co_await up(backend, std::move(request), std::move(context));
     if (request.dry_run)
         co_return mcp::tool_failure(
             Error{ErrorCode::invalid, "dry_run: it says what up would do, and goes with up alone"});
-    co_return co_await of_applied(core, std::move(request), std::move(context));
+    co_return co_await of_applied(backend, std::move(request), std::move(context));
 }
 
 }  // namespace
 
-Tool run_project(Core core) {
+Tool run_project(Backend backend) {
     auto definition = define<Request>();
-    auto handler = typed_handler<Request>([core](Request request, mcp::CallContext context) {
-        return run(core, std::move(request), std::move(context));
+    auto handler = typed_handler<Request>([backend](Request request, mcp::CallContext context) {
+        return run(backend, std::move(request), std::move(context));
     });
     return {std::move(definition), std::move(handler)};
 }

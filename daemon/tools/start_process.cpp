@@ -28,40 +28,40 @@ std::string lacking_text(const ops::StartResponse& begun) {
                        fmt::join(begun.lacking, ", "));
 }
 
-Task<mcp::ToolResult> start(Core core, ops::StartRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> start(Backend backend, ops::StartRequest request, mcp::CallContext context) {
     if (auto inherited = bridge_environment(context)) request.base_environment = std::move(*inherited);
     auto wait = std::exchange(request.wait, std::nullopt);
-    if (auto checked = co_await check_wait(core, wait, context.principal); !checked)
+    if (auto checked = co_await check_wait(backend, wait, context.principal); !checked)
         co_return mcp::tool_failure(checked.error());
     domain::Checks checks = request.definition.ready;
     checks.insert(checks.end(), request.definition.health.begin(), request.definition.health.end());
-    if (auto checked = co_await check_checks(core, std::move(checks), context.principal); !checked)
+    if (auto checked = co_await check_checks(backend, std::move(checks), context.principal); !checked)
         co_return mcp::tool_failure(checked.error());
-    if (auto allowed = co_await take_start(core, context.principal); !allowed)
+    if (auto allowed = co_await take_start(backend, context.principal); !allowed)
         co_return mcp::tool_failure(allowed.error());
     std::string actor = actor_of(context);
-    auto started = co_await core.supervisor.start(std::move(request), std::move(actor));
+    auto started = co_await backend.supervisor.start(std::move(request), std::move(actor));
     if (!started) co_return mcp::tool_failure(started.error());
-    if (!started->created) core.agent_starts.give_back(context.principal);
-    started->cursor = cursor_of_run(core.supervisor, started->id);
+    if (!started->created) backend.agent_starts.give_back(context.principal);
+    started->cursor = cursor_of_run(backend.supervisor, started->id);
     const auto old = started->old_pid;
-    std::string text = !started->created ? "Already running: " + line_of(*started, core.clock.wall())
+    std::string text = !started->created ? "Already running: " + line_of(*started, backend.clock.wall())
                        : old             ? fmt::format("Restarted {} (was {})", short_line_of(*started), *old)
                                          : "Started " + short_line_of(*started);
     text += fmt::format("; cursor {}{}{}", started->cursor, ignored_text(*started), lacking_text(*started));
     auto answer = structured(*started, std::move(text));
     if (!wait) co_return answer;
-    co_return co_await then_wait(core, std::move(answer), std::move(started->id), std::move(started->run),
+    co_return co_await then_wait(backend, std::move(answer), std::move(started->id), std::move(started->run),
                                  std::move(*wait), std::move(context));
 }
 
 }  // namespace
 
-Tool start_process(Core core) {
+Tool start_process(Backend backend) {
     auto definition = define<ops::StartRequest>();
     definition.output_schema = view_output_schema();
-    auto handler = typed_handler<ops::StartRequest>([core](ops::StartRequest request, mcp::CallContext context) {
-        return start(core, std::move(request), std::move(context));
+    auto handler = typed_handler<ops::StartRequest>([backend](ops::StartRequest request, mcp::CallContext context) {
+        return start(backend, std::move(request), std::move(context));
     });
     return {std::move(definition), std::move(handler)};
 }

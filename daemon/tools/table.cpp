@@ -85,15 +85,15 @@ mcp::Json view_output_schema() {
     return out;
 }
 
-void add_all(mcp::Server& server, Core core, const ToolChange& change) {
+void add_all(mcp::Server& server, Backend backend, const ToolChange& change) {
     for (const auto make : {start_process, stop_process, restart_process, list_processes, get_process_output,
                             wait_for_process, run_project}) {
-        Tool tool = make(core);
+        Tool tool = make(backend);
         if (change) tool = change(std::move(tool));
         server.add_tool(std::move(tool.definition), std::move(tool.handler));
     }
-    add_client_operations(server, core);
-    add_project_operations(server, core);
+    add_client_operations(server, backend);
+    add_project_operations(server, backend);
 }
 
 }  // namespace persistproc::tools

@@ -4,11 +4,11 @@
 
 namespace persistproc::tools {
 
-Task<Result<void>> take_start(Core core, mcp::Principal principal, std::size_t count) {
+Task<Result<void>> take_start(Backend backend, mcp::Principal principal, std::size_t count) {
     pid_t process = 0;
     const bool is_agent = principal.audience() == mcp::Audience::agent;
-    if (is_agent && core.agent_starts.is_crowded()) process = co_await process_of(core.socket_owners, principal);
-    co_return core.agent_starts.take(principal, process, count);
+    if (is_agent && backend.agent_starts.is_crowded()) process = co_await process_of(backend.socket_owners, principal);
+    co_return backend.agent_starts.take(principal, process, count);
 }
 
 }  // namespace persistproc::tools

@@ -17,7 +17,7 @@
 namespace persistproc::tools {
 
 /// What the tools need; all of it outlives the server.
-struct Core {
+struct Backend {
     core::Supervisor& supervisor;
     core::Store& store;
     core::Waiter& waiter;
@@ -38,24 +38,24 @@ using ToolChange = std::function<Tool(Tool)>;
 
 /// Adds every tool of the product, in the order agents see them, then the client's own operations. `change` may put
 /// something else in a tool's place before it is added; empty: as they are.
-void add_all(mcp::Server& server, Core core, const ToolChange& change = {});
+void add_all(mcp::Server& server, Backend backend, const ToolChange& change = {});
 
-Tool start_process(Core core);
-Tool stop_process(Core core);
-Tool restart_process(Core core);
-Tool list_processes(Core core);
-Tool get_process_output(Core core);
-Tool wait_for_process(Core core);
-Tool run_project(Core core);
-void add_client_operations(mcp::Server& server, Core core);
-void add_project_operations(mcp::Server& server, Core core);
+Tool start_process(Backend backend);
+Tool stop_process(Backend backend);
+Tool restart_process(Backend backend);
+Tool list_processes(Backend backend);
+Tool get_process_output(Backend backend);
+Tool wait_for_process(Backend backend);
+Tool run_project(Backend backend);
+void add_client_operations(mcp::Server& server, Backend backend);
+void add_project_operations(mcp::Server& server, Backend backend);
 
 template <class Request>
-void add_operation(mcp::Server& server, Core core,
-                   Task<mcp::ToolResult> (*operation)(Core, Request, mcp::CallContext)) {
+void add_operation(mcp::Server& server, Backend backend,
+                   Task<mcp::ToolResult> (*operation)(Backend, Request, mcp::CallContext)) {
     server.add_tool(define<Request>(),
-                    typed_handler<Request>([core, operation](Request request, mcp::CallContext context) {
-                        return operation(core, std::move(request), std::move(context));
+                    typed_handler<Request>([backend, operation](Request request, mcp::CallContext context) {
+                        return operation(backend, std::move(request), std::move(context));
                     }));
 }
 

@@ -103,45 +103,45 @@ Task<> tell_progress(async::Clock& clock, mcp::CallContext context, double secon
     }
 }
 
-Task<core::Waited> wait_with_progress(Core core, ops::WaitRequest request, double asked_seconds,
+Task<core::Waited> wait_with_progress(Backend backend, ops::WaitRequest request, double asked_seconds,
                                       mcp::CallContext context, core::Asker who) {
     async::TaskGroup progress(co_await boost::asio::this_coro::executor);
-    if (context.wants_progress()) progress.spawn("progress", tell_progress(core.clock, context, asked_seconds));
-    co_return co_await core.waiter.wait(std::move(request), who);
+    if (context.wants_progress()) progress.spawn("progress", tell_progress(backend.clock, context, asked_seconds));
+    co_return co_await backend.waiter.wait(std::move(request), who);
 }
 
-Task<Result<std::string>> id_of(Core core, std::string target) {
-    const auto process = co_await core.supervisor.locate(std::move(target));
+Task<Result<std::string>> id_of(Backend backend, std::string target) {
+    const auto process = co_await backend.supervisor.locate(std::move(target));
     if (!process) co_return process.error();
     co_return to_string(process->id);
 }
 
-Task<core::Waited> look_once(Core core, ops::WaitRequest request, core::Asker who) {
+Task<core::Waited> look_once(Backend backend, ops::WaitRequest request, core::Asker who) {
     request.timeout_seconds = 0;
-    return core.waiter.wait(std::move(request), who);
+    return backend.waiter.wait(std::move(request), who);
 }
 
 /// What is true already is answered at once; a long wait becomes a task where the caller knows tasks, and is cut short
 /// of a minute where it does not. `left` is set to the seconds that were cut off.
-Task<core::Waited> wait_as_asked(Core core, ops::WaitRequest request, mcp::CallContext context,
+Task<core::Waited> wait_as_asked(Backend backend, ops::WaitRequest request, mcp::CallContext context,
                                  std::shared_ptr<double> left) {
     const double seconds = request.timeout_seconds;
-    const core::Asker who = co_await asker_of(core, context.principal, core.waiter.is_crowded());
+    const core::Asker who = co_await asker_of(backend, context.principal, backend.waiter.is_crowded());
     if (seconds > task_from && context.can_become_task()) {
-        auto seen = co_await look_once(core, request, who);
+        auto seen = co_await look_once(backend, request, who);
         if (!seen || (*seen)->end != ops::WaitOutcome::timed_out) co_return seen;
         mcp::TaskTerms terms;
         terms.ttl = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)) + std::chrono::minutes(10);
-        if (context.channel->become_task(terms)) co_return co_await core.waiter.wait(std::move(request), who);
+        if (context.channel->become_task(terms)) co_return co_await backend.waiter.wait(std::move(request), who);
     }
     if (context.principal.audience() == schema::Audience::agent && seconds > longest_call) {
         *left = seconds - longest_call;
         request.timeout_seconds = longest_call;
     }
-    const double queued = std::chrono::duration<double>(core.clock.now() - context.arrived).count();
+    const double queued = std::chrono::duration<double>(backend.clock.now() - context.arrived).count();
     const double asked = request.timeout_seconds;
     request.timeout_seconds = std::max(asked - queued, 0.0);
-    co_return co_await wait_with_progress(core, std::move(request), asked, std::move(context), who);
+    co_return co_await wait_with_progress(backend, std::move(request), asked, std::move(context), who);
 }
 
 /// It runs again and again, and none of its runs lasts; or the run that there was when the wait began has failed, and
@@ -165,31 +165,31 @@ bool has_failed(const core::WaitResult& waited) {
 }
 
 /// Nothing: what was waited for has come, or there is time left, or it is not asked.
-Task<std::optional<core::Failure>> explain(Core core, const ops::WaitRequest& request, const core::WaitResult& waited,
-                                           double left) {
+Task<std::optional<core::Failure>> explain(Backend backend, const ops::WaitRequest& request,
+                                           const core::WaitResult& waited, double left) {
     const bool is_over = waited.end == ops::WaitOutcome::timed_out && left <= 0;
     const bool is_failure = waited.end == ops::WaitOutcome::ended || waited.end == ops::WaitOutcome::error || is_over;
     if (!request.watch_errors || !is_failure) co_return std::nullopt;
     const RunId run{waited.process.id, waited.run};
     if (request.until == ops::WaitCondition::exit) {
         if (!has_failed(waited)) co_return std::nullopt;
-        co_return co_await core.failures.explain_ended(run);
+        co_return co_await backend.failures.explain_ended(run);
     }
     std::optional<int> port;
     if (waited.error) port = logstore::refused_port(*waited.error);
     if (!port && request.until == ops::WaitCondition::port && request.port) port = static_cast<int>(*request.port);
     if (waited.end != ops::WaitOutcome::ended && is_looping(waited)) {
         const RunId ended{waited.process.id, waited.process.ended_run};
-        auto of_last = co_await core.failures.explain_ended(ended);
+        auto of_last = co_await backend.failures.explain_ended(ended);
         if (of_last && waited.error) of_last->error.reset();
         co_return of_last;
     }
-    auto ports = co_await core.failures.find_complaints(run);
+    auto ports = co_await backend.failures.find_complaints(run);
     if (port) ports.insert(ports.begin(), *port);
     // One that lives has nothing to compare its life with yet.
     const bool is_live = waited.end != ops::WaitOutcome::ended;
     if (is_live && ports.empty()) co_return std::nullopt;
-    auto failure = co_await core.failures.explain(waited.process.id, waited.run, std::move(ports));
+    auto failure = co_await backend.failures.explain(waited.process.id, waited.run, std::move(ports));
     if (is_live && !port && !failure.holder) co_return std::nullopt;
     if (is_live) failure.lived.reset();
     co_return failure;
@@ -285,10 +285,10 @@ std::optional<std::chrono::nanoseconds> patience(const mcp::Json& arguments, sch
 }
 
 /// The members of a process's view as it is now, absent ones as null; nothing: it is gone.
-Task<std::optional<mcp::Json>> view_members(Core core, std::string process) {
+Task<std::optional<mcp::Json>> view_members(Backend backend, std::string process) {
     ops::ListRequest request;
     request.process = std::move(process);
-    const auto views = co_await core.supervisor.list(std::move(request));
+    const auto views = co_await backend.supervisor.list(std::move(request));
     if (!views || views->size() != 1) co_return std::nullopt;
     co_return schema::to_json(views->front());
 }
@@ -299,56 +299,56 @@ void replace_members(mcp::Json& of, const mcp::Json& members) {
     for (const auto& [name, member] : present.items()) of[name] = member;
 }
 
-Task<mcp::ToolResult> wait(Core core, ops::WaitRequest request, mcp::CallContext context) {
+Task<mcp::ToolResult> wait(Backend backend, ops::WaitRequest request, mcp::CallContext context) {
     // Whatever the name stands for later, this process is meant.
-    auto id = co_await id_of(core, request.process);
+    auto id = co_await id_of(backend, request.process);
     if (!id) co_return mcp::tool_failure(id.error());
     request.process = std::move(*id);
-    co_return co_await wait_and_tell(core, std::move(request), std::move(context));
+    co_return co_await wait_and_tell(backend, std::move(request), std::move(context));
 }
 
 }  // namespace
 
-Task<mcp::ToolResult> wait_and_tell(Core core, ops::WaitRequest request, mcp::CallContext context,
+Task<mcp::ToolResult> wait_and_tell(Backend backend, ops::WaitRequest request, mcp::CallContext context,
                                     Introduced introduced) {
     if (context.principal.audience() == schema::Audience::agent) request.watch_errors = true;
     const auto left = std::make_shared<double>(0);
     ops::WaitRequest asked = request;
-    const auto waited = co_await wait_as_asked(core, std::move(asked), std::move(context), left);
+    const auto waited = co_await wait_as_asked(backend, std::move(asked), std::move(context), left);
     if (!waited) co_return mcp::tool_failure(waited.error());
-    auto failure = co_await explain(core, request, **waited, *left);
+    auto failure = co_await explain(backend, request, **waited, *left);
     // Who has just restarted it knows.
     if (failure && introduced == Introduced::yes) failure->restarted_by.clear();
     co_return answer(request, **waited, *left, failure, introduced);
 }
 
-Task<Result<void>> check_wait(Core core, std::optional<ops::WaitSpec> wait, mcp::Principal principal) {
+Task<Result<void>> check_wait(Backend backend, std::optional<ops::WaitSpec> wait, mcp::Principal principal) {
     if (!wait) co_return Result<void>{};
-    const core::Asker who = co_await asker_of(core, principal, core.waiter.is_crowded());
-    const auto checked = co_await core.waiter.check(std::move(*wait), who);
+    const core::Asker who = co_await asker_of(backend, principal, backend.waiter.is_crowded());
+    const auto checked = co_await backend.waiter.check(std::move(*wait), who);
     if (!checked) co_return base::with_context(checked.error(), "wait");
     co_return Result<void>{};
 }
 
-Task<Result<void>> check_checks(Core core, domain::Checks checks, mcp::Principal principal) {
+Task<Result<void>> check_checks(Backend backend, domain::Checks checks, mcp::Principal principal) {
     if (checks.empty()) co_return Result<void>{};
-    const core::Asker who = co_await asker_of(core, principal, core.waiter.is_crowded());
-    co_return co_await core.waiter.check(std::move(checks), who);
+    const core::Asker who = co_await asker_of(backend, principal, backend.waiter.is_crowded());
+    co_return co_await backend.waiter.check(std::move(checks), who);
 }
 
-Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string process, std::optional<std::string> run,
-                                ops::WaitSpec spec, mcp::CallContext context) {
+Task<mcp::ToolResult> then_wait(Backend backend, mcp::ToolResult started, std::string process,
+                                std::optional<std::string> run, ops::WaitSpec spec, mcp::CallContext context) {
     ops::WaitRequest request;
     static_cast<ops::WaitSpec&>(request) = std::move(spec);
     const std::string id = process;
     request.process = std::move(process);
     request.run = std::move(run);
     context.note_done(started.text);
-    context.arrived = core.clock.now();
-    auto waited = co_await wait_and_tell(core, std::move(request), std::move(context), Introduced::yes);
+    context.arrived = backend.clock.now();
+    auto waited = co_await wait_and_tell(backend, std::move(request), std::move(context), Introduced::yes);
     waited.text = started.text + '\n' + waited.text;
     if (started.structured) {
-        auto now = co_await view_members(core, id);
+        auto now = co_await view_members(backend, id);
         if (now) replace_members(*started.structured, *now);
     }
     // Some clients show nothing else to the model.
@@ -358,9 +358,9 @@ Task<mcp::ToolResult> then_wait(Core core, mcp::ToolResult started, std::string 
     co_return waited;
 }
 
-Tool wait_for_process(Core core) {
-    auto handler = typed_handler<ops::WaitRequest>([core](ops::WaitRequest request, mcp::CallContext context) {
-        return wait(core, std::move(request), std::move(context));
+Tool wait_for_process(Backend backend) {
+    auto handler = typed_handler<ops::WaitRequest>([backend](ops::WaitRequest request, mcp::CallContext context) {
+        return wait(backend, std::move(request), std::move(context));
     });
     mcp::ToolDefinition definition = define<ops::WaitRequest>();
     definition.patience = patience;

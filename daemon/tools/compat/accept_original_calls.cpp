@@ -58,38 +58,39 @@ Tool widen(Tool tool, Shape shape, std::function<Task<mcp::ToolResult>(Request, 
 
 /// Start, stop or restart, by a request that `as` makes one of `ctrl`.
 template <class Request, class As>
-Tool widen_control(Core core, Tool tool, As as) {
-    return widen<Request>(std::move(tool), first_info, [core, as](Request request, mcp::CallContext context) {
-        return control(core, as(std::move(request)), std::move(context), first_info);
+Tool widen_control(Backend backend, Tool tool, As as) {
+    return widen<Request>(std::move(tool), first_info, [backend, as](Request request, mcp::CallContext context) {
+        return control(backend, as(std::move(request)), std::move(context), first_info);
     });
 }
 
-Tool accept(Core core, Tool tool) {
+Tool accept(Backend backend, Tool tool) {
     const std::string name = tool.definition.name;
     if (name == ops::StartRequest::operation.name)
-        return widen_control<StartRequest>(core, std::move(tool),
+        return widen_control<StartRequest>(backend, std::move(tool),
                                            [](StartRequest request) { return as_control(std::move(request)); });
     if (name == ops::StopRequest::operation.name)
         return widen_control<StopRequest>(
-            core, std::move(tool), [](StopRequest request) { return as_control(std::move(request), Action::stop); });
+            backend, std::move(tool), [](StopRequest request) { return as_control(std::move(request), Action::stop); });
     if (name == ops::RestartRequest::operation.name)
-        return widen_control<RestartRequest>(core, std::move(tool), [](RestartRequest request) {
+        return widen_control<RestartRequest>(backend, std::move(tool), [](RestartRequest request) {
             return as_control(std::move(request), Action::restart);
         });
     if (name == ops::OutputRequest::operation.name)
-        return widen<OutputRequest>(std::move(tool), Shape{Generation::first},
-                                    [core](OutputRequest request, mcp::CallContext context) {
-                                        return output(core, std::move(request), std::move(context), Generation::first);
-                                    });
+        return widen<OutputRequest>(
+            std::move(tool), Shape{Generation::first}, [backend](OutputRequest request, mcp::CallContext context) {
+                return output(backend, std::move(request), std::move(context), Generation::first);
+            });
     if (name == ops::ListRequest::operation.name)
-        return either(std::move(tool), {}, [core](Json, mcp::CallContext) { return first_generation_list(core); });
+        return either(std::move(tool), {},
+                      [backend](Json, mcp::CallContext) { return first_generation_list(backend); });
     return tool;
 }
 
 }  // namespace
 
-ToolChange accept_original_calls(Core core) {
-    return [core](Tool tool) { return accept(core, std::move(tool)); };
+ToolChange accept_original_calls(Backend backend) {
+    return [backend](Tool tool) { return accept(backend, std::move(tool)); };
 }
 
 }  // namespace persistproc::tools::compat

@@ -9,9 +9,9 @@ namespace persistproc::tools::compat {
 /// For `add_all`: a tool whose name the original had too then also takes the original's arguments. A call that uses an
 /// argument only we have is answered as ever, and so is every call of the project's own client; any other is answered
 /// as the original's first generation did.
-ToolChange accept_original_calls(Core core);
+ToolChange accept_original_calls(Backend backend);
 
 /// Adds the tools whose names we do not have. Ending the daemon is none (`persistproc shutdown`).
-void add_original_tools(mcp::Server& server, Core core);
+void add_original_tools(mcp::Server& server, Backend backend);
 
 }  // namespace persistproc::tools::compat

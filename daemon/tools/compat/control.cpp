@@ -15,10 +15,10 @@ namespace persistproc::tools::compat {
 namespace {
 
 /// In the original's words, in which its clients look for the PID; nothing: no live process is in the way.
-Task<std::optional<std::string>> already_running(Core core, domain::Definition asked, Generation generation) {
+Task<std::optional<std::string>> already_running(Backend backend, domain::Definition asked, Generation generation) {
     std::optional<std::string> directory;
     if (!asked.label_given) directory = asked.working_directory;
-    const auto all = co_await known_processes(core, std::move(directory));
+    const auto all = co_await known_processes(backend, std::move(directory));
     if (!all) co_return std::nullopt;
     for (const Known& each : *all) {
         const bool is_meant = asked.label_given ? each.view.label == asked.label : each.view.command == asked.command;
@@ -32,7 +32,7 @@ Task<std::optional<std::string>> already_running(Core core, domain::Definition a
 }
 
 /// Unlike with start_process, one that already runs is an error.
-Task<Result<Facts>> start(Core core, ControlRequest request, mcp::CallContext context, Generation generation) {
+Task<Result<Facts>> start(Backend backend, ControlRequest request, mcp::CallContext context, Generation generation) {
     if (!request.command_or_label) co_return Error{ErrorCode::invalid, "command_or_label is required for start action"};
     if (!request.working_directory)
         co_return Error{ErrorCode::invalid, "working_directory is required for start action"};
@@ -48,63 +48,63 @@ Task<Result<Facts>> start(Core core, ControlRequest request, mcp::CallContext co
     asked.if_running = ops::IfRunning::refuse;
     domain::Definition definition = asked.definition;
     std::string actor = actor_of(context);
-    auto started = co_await core.supervisor.start(std::move(asked), std::move(actor));
+    auto started = co_await backend.supervisor.start(std::move(asked), std::move(actor));
     if (started) co_return facts_of(*started, started->pid.value_or(0), generation);
     Error refused = started.error();
     if (refused.code != ErrorCode::conflict) co_return refused;
-    core.agent_starts.give_back(context.principal);
-    auto told = co_await already_running(core, std::move(definition), generation);
+    backend.agent_starts.give_back(context.principal);
+    auto told = co_await already_running(backend, std::move(definition), generation);
     if (told) refused.message = std::move(*told);
     co_return refused;
 }
 
-Task<Result<Facts>> stop(Core core, Known process, bool force, std::string actor, Generation generation) {
+Task<Result<Facts>> stop(Backend backend, Known process, bool force, std::string actor, Generation generation) {
     ops::StopRequest request;
     request.process = to_string(process.id);
     request.force = force;
-    auto view = co_await core.supervisor.stop(std::move(request), std::move(actor));
+    auto view = co_await backend.supervisor.stop(std::move(request), std::move(actor));
     if (!view) co_return view.error();
     co_return facts_of(*view, process.pid, generation);
 }
 
-Task<Result<Facts>> restart(Core core, Known process, bool force, std::string actor, Generation generation) {
+Task<Result<Facts>> restart(Backend backend, Known process, bool force, std::string actor, Generation generation) {
     ops::RestartRequest request;
     request.process = to_string(process.id);
     request.force = force;
-    auto restarted = co_await core.supervisor.restart(std::move(request), std::move(actor));
+    auto restarted = co_await backend.supervisor.restart(std::move(request), std::move(actor));
     if (!restarted) co_return restarted.error();
     Facts facts = facts_of(*restarted, restarted->pid.value_or(0), generation);
-    const auto located = core.supervisor.find(process.id);
+    const auto located = backend.supervisor.find(process.id);
     if (generation == Generation::first || !restarted->old_pid || !located || !located->last_outcome) co_return facts;
     if (const auto code = return_code(located->last_outcome->exit_code, located->last_outcome->signal))
         facts.by_name["exit_code"] = *code;
     co_return facts;
 }
 
-Task<Result<Facts>> stop_or_restart(Core core, ControlRequest request, std::string actor, Generation generation) {
+Task<Result<Facts>> stop_or_restart(Backend backend, ControlRequest request, std::string actor, Generation generation) {
     Target target = request;
-    auto process = co_await find_process(core, std::move(target), std::move(request.label));
+    auto process = co_await find_process(backend, std::move(target), std::move(request.label));
     if (!process) co_return process.error();
     if (request.action == Action::stop)
-        co_return co_await stop(core, std::move(*process), request.force, std::move(actor), generation);
-    co_return co_await restart(core, std::move(*process), request.force, std::move(actor), generation);
+        co_return co_await stop(backend, std::move(*process), request.force, std::move(actor), generation);
+    co_return co_await restart(backend, std::move(*process), request.force, std::move(actor), generation);
 }
 
 }  // namespace
 
-Task<mcp::ToolResult> control(Core core, ControlRequest request, mcp::CallContext context, Shape shape) {
+Task<mcp::ToolResult> control(Backend backend, ControlRequest request, mcp::CallContext context, Shape shape) {
     const Action action = request.action;
     Facts nothing;
     nothing.by_name["action"] = schema::enum_name(action);
     if (action != Action::stop)
-        if (auto allowed = co_await take_start(core, context.principal); !allowed)
+        if (auto allowed = co_await take_start(backend, context.principal); !allowed)
             co_return refused(allowed.error(), shape, nothing);
     Result<Facts> facts = Error{};
     if (action == Action::start) {
-        facts = co_await start(core, std::move(request), std::move(context), shape.generation);
+        facts = co_await start(backend, std::move(request), std::move(context), shape.generation);
     } else {
         std::string actor = actor_of(context);
-        facts = co_await stop_or_restart(core, std::move(request), std::move(actor), shape.generation);
+        facts = co_await stop_or_restart(backend, std::move(request), std::move(actor), shape.generation);
     }
     if (!facts) co_return refused(facts.error(), shape, nothing);
     facts->by_name["action"] = schema::enum_name(action);

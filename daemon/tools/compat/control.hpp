@@ -7,7 +7,7 @@
 namespace persistproc::tools::compat {
 
 /// Answers in that shape; of a restart `exit_code` is the one of the run before.
-Task<mcp::ToolResult> control(Core core, ControlRequest request, mcp::CallContext context, Shape shape);
+Task<mcp::ToolResult> control(Backend backend, ControlRequest request, mcp::CallContext context, Shape shape);
 
 /// As a call of `ctrl`. A start without a directory gets the daemon's own, as the original's did.
 ControlRequest as_control(StartRequest request);

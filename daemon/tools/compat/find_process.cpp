@@ -58,22 +58,22 @@ Error not_there(const std::vector<Known>& all, const std::string& command, const
 
 }  // namespace
 
-Task<Result<std::vector<Known>>> known_processes(Core core, std::optional<std::string> working_directory) {
+Task<Result<std::vector<Known>>> known_processes(Backend backend, std::optional<std::string> working_directory) {
     ops::ListRequest request;
     request.working_directory = std::move(working_directory);
-    auto views = co_await core.supervisor.list(std::move(request));
+    auto views = co_await backend.supervisor.list(std::move(request));
     if (!views) co_return views.error();
     std::vector<Known> out;
     for (auto& view : *views) {
         const auto id = domain::find_process_id(view.id);
-        const auto located = id ? core.supervisor.find(*id) : std::nullopt;
+        const auto located = id ? backend.supervisor.find(*id) : std::nullopt;
         if (located) out.push_back({*id, std::move(view), located->pid});
     }
     co_return out;
 }
 
-Task<Result<Known>> find_process(Core core, Target target, std::optional<std::string> label) {
-    auto all = co_await known_processes(core, std::nullopt);
+Task<Result<Known>> find_process(Backend backend, Target target, std::optional<std::string> label) {
+    auto all = co_await known_processes(backend, std::nullopt);
     if (!all) co_return all.error();
     if (target.pid) co_return with_pid(*all, *target.pid);
     if (label && !label->empty()) {
@@ -83,7 +83,7 @@ Task<Result<Known>> find_process(Core core, Target target, std::optional<std::st
     if (!target.command_or_label) co_return Error{ErrorCode::invalid, "No pid, label, or command_or_label provided"};
     if (const Known* found = with_label(*all, *target.command_or_label)) co_return *found;
     if (!target.working_directory) co_return with_command(*all, *target.command_or_label);
-    const auto there = co_await known_processes(core, target.working_directory);
+    const auto there = co_await known_processes(backend, target.working_directory);
     if (!there) co_return there.error();
     auto found = with_command(*there, *target.command_or_label);
     if (!found && found.error().code == ErrorCode::not_found)

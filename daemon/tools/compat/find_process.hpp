@@ -14,11 +14,11 @@ struct Known {
 };
 
 /// Every process, or those of one directory, oldest first. Errors: as Supervisor::list.
-Task<Result<std::vector<Known>>> known_processes(Core core, std::optional<std::string> working_directory);
+Task<Result<std::vector<Known>>> known_processes(Backend backend, std::optional<std::string> working_directory);
 
 /// A label, then a command; both may name a process that has ended. Errors: not_found, ambiguous, invalid (nothing
 /// names it), and those of `known_processes`.
-Task<Result<Known>> find_process(Core core, Target target, std::optional<std::string> label);
+Task<Result<Known>> find_process(Backend backend, Target target, std::optional<std::string> label);
 
 /// Whether `text` is the label of the process or its command, split as a shell would.
 bool is_named(const ProcessView& view, const std::string& text);

@@ -55,13 +55,13 @@ std::string line_of(const logstore::Line& line) {
 
 }  // namespace
 
-Task<mcp::ToolResult> list(Core core, ListRequest request, mcp::CallContext) {
+Task<mcp::ToolResult> list(Backend backend, ListRequest request, mcp::CallContext) {
     Json processes = Json::array();
     if (request.pid == 0) {
-        processes.push_back(shaped(server_facts(core.info()), info));
+        processes.push_back(shaped(server_facts(backend.info()), info));
         co_return answered(Json{{"processes", std::move(processes)}});
     }
-    auto all = co_await known_processes(core, std::move(request.working_directory));
+    auto all = co_await known_processes(backend, std::move(request.working_directory));
     if (!all) co_return refused(all.error(), listed);
     for (const auto& each : *all) {
         if (request.pid && *request.pid != each.pid) continue;
@@ -71,8 +71,8 @@ Task<mcp::ToolResult> list(Core core, ListRequest request, mcp::CallContext) {
     co_return answered(Json{{"processes", std::move(processes)}});
 }
 
-Task<mcp::ToolResult> first_generation_list(Core core) {
-    auto all = co_await known_processes(core, std::nullopt);
+Task<mcp::ToolResult> first_generation_list(Backend backend) {
+    auto all = co_await known_processes(backend, std::nullopt);
     if (!all) co_return refused(all.error(), first_list);
     Json processes = Json::array();
     for (const auto& each : *all)
@@ -80,13 +80,13 @@ Task<mcp::ToolResult> first_generation_list(Core core) {
     co_return answered(processes);
 }
 
-Task<mcp::ToolResult> facts(Core core, Target target, Shape shape) {
-    auto process = co_await find_process(core, std::move(target), std::nullopt);
+Task<mcp::ToolResult> facts(Backend backend, Target target, Shape shape) {
+    auto process = co_await find_process(backend, std::move(target), std::nullopt);
     if (!process) co_return refused(process.error(), shape);
     co_return answered(shaped(facts_of(process->view, process->pid, shape.generation), shape));
 }
 
-Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext context, Generation generation) {
+Task<mcp::ToolResult> output(Backend backend, OutputRequest request, mcp::CallContext context, Generation generation) {
     const Shape shape = generation == Generation::first ? Shape{Generation::first} : output_lines;
     // The first generation gave all of them where nobody said how many.
     auto query = query_of(request, generation == Generation::first ? 0 : 100);
@@ -95,13 +95,13 @@ Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext 
         const Error elsewhere{ErrorCode::invalid,
                               fmt::format("pid 0: the daemon writes its own messages to stderr; one in the background "
                                           "to {}/daemon.log",
-                                          core.info().data_directory)};
+                                          backend.info().data_directory)};
         co_return refused(elsewhere, shape);
     }
     Target target = std::move(request);
-    auto process = co_await find_process(core, std::move(target), std::nullopt);
+    auto process = co_await find_process(backend, std::move(target), std::nullopt);
     if (!process) co_return refused(process.error(), shape);
-    const auto located = core.supervisor.find(process->id);
+    const auto located = backend.supervisor.find(process->id);
     if (!located) {
         const Error removed{ErrorCode::not_found, "the process has been removed"};
         co_return refused(removed, shape);
@@ -120,7 +120,8 @@ Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext 
         facts.by_name["lines_after"] = page->omitted_after + (page->is_spent ? 1 : 0);
         return answered(shaped(facts, shape));
     };
-    co_return co_await answer_with_lines(core, std::move(context), log, std::move(*query), most_bytes, std::move(make));
+    co_return co_await answer_with_lines(backend, std::move(context), log, std::move(*query), most_bytes,
+                                         std::move(make));
 }
 
 }  // namespace persistproc::tools::compat

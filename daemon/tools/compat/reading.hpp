@@ -6,11 +6,11 @@
 
 namespace persistproc::tools::compat {
 
-Task<mcp::ToolResult> list(Core core, ListRequest request, mcp::CallContext context);
-Task<mcp::ToolResult> first_generation_list(Core core);
+Task<mcp::ToolResult> list(Backend backend, ListRequest request, mcp::CallContext context);
+Task<mcp::ToolResult> first_generation_list(Backend backend);
 /// What is known of one process, in that shape.
-Task<mcp::ToolResult> facts(Core core, Target target, Shape shape);
+Task<mcp::ToolResult> facts(Backend backend, Target target, Shape shape);
 /// Lines of the current or last run, as the original kept one log of each run.
-Task<mcp::ToolResult> output(Core core, OutputRequest request, mcp::CallContext context, Generation generation);
+Task<mcp::ToolResult> output(Backend backend, OutputRequest request, mcp::CallContext context, Generation generation);
 
 }  // namespace persistproc::tools::compat

@@ -15,38 +15,39 @@ void add(mcp::Server& server, Shape shape, std::function<Task<mcp::ToolResult>(R
 
 /// Start, stop or restart, by a request that `as` makes one of `ctrl`.
 template <class Request, class As>
-void add_control(mcp::Server& server, Core core, Shape shape, As as) {
-    add<Request>(server, shape, [core, shape, as](Request request, mcp::CallContext context) {
-        return control(core, as(std::move(request)), std::move(context), shape);
+void add_control(mcp::Server& server, Backend backend, Shape shape, As as) {
+    add<Request>(server, shape, [backend, shape, as](Request request, mcp::CallContext context) {
+        return control(backend, as(std::move(request)), std::move(context), shape);
     });
 }
 
 template <class Request>
-void add_facts(mcp::Server& server, Core core, Shape shape) {
-    add<Request>(server, shape,
-                 [core, shape](Request request, mcp::CallContext) { return facts(core, std::move(request), shape); });
+void add_facts(mcp::Server& server, Backend backend, Shape shape) {
+    add<Request>(server, shape, [backend, shape](Request request, mcp::CallContext) {
+        return facts(backend, std::move(request), shape);
+    });
 }
 
 }  // namespace
 
-void add_original_tools(mcp::Server& server, Core core) {
-    add_control<ControlRequest>(server, core, controlled, [](ControlRequest request) { return request; });
-    add<ListRequest>(server, listed, [core](ListRequest request, mcp::CallContext context) {
-        return list(core, std::move(request), std::move(context));
+void add_original_tools(mcp::Server& server, Backend backend) {
+    add_control<ControlRequest>(server, backend, controlled, [](ControlRequest request) { return request; });
+    add<ListRequest>(server, listed, [backend](ListRequest request, mcp::CallContext context) {
+        return list(backend, std::move(request), std::move(context));
     });
-    add<OutputRequest>(server, output_lines, [core](OutputRequest request, mcp::CallContext context) {
-        return output(core, std::move(request), std::move(context), Generation::later);
+    add<OutputRequest>(server, output_lines, [backend](OutputRequest request, mcp::CallContext context) {
+        return output(backend, std::move(request), std::move(context), Generation::later);
     });
-    add_control<StartRequest>(server, core, started,
+    add_control<StartRequest>(server, backend, started,
                               [](StartRequest request) { return as_control(std::move(request)); });
-    add_control<StopRequest>(server, core, stopped,
+    add_control<StopRequest>(server, backend, stopped,
                              [](StopRequest request) { return as_control(std::move(request), Action::stop); });
-    add_control<RestartRequest>(server, core, restarted,
+    add_control<RestartRequest>(server, backend, restarted,
                                 [](RestartRequest request) { return as_control(std::move(request), Action::restart); });
-    add_facts<StatusRequest>(server, core, status_told);
-    add_facts<LogPathsRequest>(server, core, log_paths_told);
-    add_facts<FirstStatusRequest>(server, core, first_info);
-    add_facts<FirstLogPathsRequest>(server, core, first_log_paths);
+    add_facts<StatusRequest>(server, backend, status_told);
+    add_facts<LogPathsRequest>(server, backend, log_paths_told);
+    add_facts<FirstStatusRequest>(server, backend, first_info);
+    add_facts<FirstLogPathsRequest>(server, backend, first_log_paths);
 }
 
 }  // namespace persistproc::tools::compat
