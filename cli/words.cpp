@@ -253,7 +253,7 @@ constexpr ForeignFlag foreign_flags[] = {
      "what it sends first is said at the start, by --stop-signal; persistproc signal SIGNAL TARGET sends one"},
     {" prune flush ", " -f --force ", "nothing ever asks"},
     {"", " -y --yes ", "nothing ever asks"},
-    {"", " -v --verbose ", "of serve and mcp alone"},
+    {"", " -v --verbose ", "of serve and mcp alone; -V is the version"},
     {"", " -H --host ", "the daemon serves this machine alone; use ssh"},
 };
 

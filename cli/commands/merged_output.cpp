@@ -112,6 +112,16 @@ std::string silence_text(const Chosen& chosen, Recorded most, bool follow) {
                                                    : "yet");
 }
 
+/// grep's -v takes no value: the word behind it was meant for a process.
+void tell_excluded_target(const Console& console, const std::vector<ProcessView>& views, const std::string& pattern) {
+    for (const ProcessView& each : views)
+        if (pattern == each.id || pattern == each.label)
+            console.note(
+                fmt::format("lines that match {} are left out, of all processes; of that process alone: "
+                            "persistproc output --exclude RE2 {}",
+                            base::quote(base::excerpt(pattern)), base::escape_line(base::shell_quote(pattern))));
+}
+
 format::MergedStyle merged_style(const Context& context, const OutputArguments& options) {
     format::MergedStyle style;
     style.lines = session::style_for_terminal("", false, options.raw);
@@ -143,6 +153,7 @@ Task<int> merged_output(Context context, OutputArguments options) {
     if (!chosen) co_return console.fail(chosen.error());
 
     const std::vector<ProcessView>& views = chosen->views;
+    if (options.exclude && options.targets.empty()) tell_excluded_target(console, views, *options.exclude);
     if (auto raised = raise_descriptor_limit(views.size()); !raised) co_return console.fail(raised.error());
     const ProcessView nobody;
     auto asked = make_output_query(options, views.empty() ? nobody : views.front());

@@ -62,6 +62,12 @@ class Logs(harness.TestCase):
             self.assertEqual(b"\x1b[36ma   |\x1b[0m a1\r\n" in terminal.seen, is_coloured, terminal.seen)
             self.assertIn(b"b2\r\n", terminal.seen)
 
+    def test_a_process_behind_v_is_told_of(self):
+        self.one_after_the_other()
+        told = self.ok("logs", "--grep", "1", "-v", "a")
+        self.assertEqual(told.out, b"bee | b1\n")
+        self.assertOneLine(told.err, 'lines that match "a" are left out, of all processes', "persistproc output --exclude RE2 a")
+
     def test_what_cannot_be_shown_is_said(self):
         self.one_after_the_other()
         finished = self.cli("logs", "a", "nope")

@@ -184,7 +184,7 @@ REFUSED = [
     ("rm api", 125, "stop it first: persistproc stop p1; both at once: persistproc rm -f api"),
     ("wait api --ready --exit", 2, "one of --ready, --pattern, --port, --quiet and --exit"),
     ("start --ready soon app", 2, '--ready: "soon" is no check: PORT, /path'),
-    ("list -v", 2, "unknown flag -v: of serve and mcp alone"),
+    ("list -v", 2, "unknown flag -v: of serve and mcp alone; -V is the version"),
     ("logs -i api", 2, "go with --grep or --exclude"),
     ("logs -o file api", 2, "redirect it"),
     # Suggestions only when near.

@@ -190,7 +190,7 @@ TEST_CASE("flags of docker say what is meant here") {
     CHECK(instead_of_flag("run", "-i").find("its input is empty") != std::string::npos);
     CHECK(instead_of_flag("run", "-w").starts_with("-C DIR"));
     CHECK(instead_of_flag("start", "-v").find("no volume need be named") != std::string::npos);
-    CHECK(instead_of_flag("list", "-v") == "of serve and mcp alone");
+    CHECK(instead_of_flag("list", "-v") == "of serve and mcp alone; -V is the version");
 }
 
 TEST_CASE("a flag before the first word is told of the subcommand behind it") {
@@ -198,8 +198,8 @@ TEST_CASE("a flag before the first word is told of the subcommand behind it") {
         const auto refused = parse_invocation(arguments);
         return refused ? std::string() : refused.error().message;
     };
-    CHECK(said({"-v", "list"}) == "unknown flag -v: of serve and mcp alone");
-    CHECK(said({"-v"}) == "unknown flag -v: of serve and mcp alone");
+    CHECK(said({"-v", "list"}) == "unknown flag -v: of serve and mcp alone; -V is the version");
+    CHECK(said({"-v"}) == "unknown flag -v: of serve and mcp alone; -V is the version");
     CHECK(said({"-v", "sleep"}).find("no volume need be named") != std::string::npos);
 }
 
