@@ -60,12 +60,13 @@ private:
             return each.long_name == name || (name.size() > 1 && each.is_also(name));
         });
         if (name.empty() || flag == known_.end()) return unknown_flag(word.substr(0, equals), known_, subcommand_);
+        const std::string other = name == flag->long_name ? std::string() : name;
         if (equals != std::string::npos) {
             if (!flag->takes_value) return Error{ErrorCode::invalid, fmt::format("--{} takes no value", name)};
-            out_.flags.emplace_back(flag->long_name, word.substr(equals + 1));
+            out_.flags.push_back({flag->long_name, word.substr(equals + 1), other});
             return {};
         }
-        return take_value(*flag, "--" + name);
+        return take_value(*flag, "--" + name, other);
     }
 
     const FlagShape* find_short(char letter) const {
@@ -85,17 +86,18 @@ private:
 
     Result<void> take_short(const std::string& word) {
         if (const FlagShape* const whole = find_dashed(word)) {
-            out_.flags.emplace_back(whole->long_name, word.substr(1));
+            out_.flags.push_back({whole->long_name, word.substr(1), {}});
             return {};
         }
         for (std::size_t i = 1; i < word.size(); ++i) {
             const FlagShape* const flag = find_short(word[i]);
             if (flag == nullptr) return unknown_letter(word, word[i]);
+            const std::string other = word[i] == flag->short_name ? std::string() : std::string(1, word[i]);
             if (flag->takes_value && i + 1 < word.size()) {
-                out_.flags.emplace_back(flag->long_name, word.substr(i + 1));
+                out_.flags.push_back({flag->long_name, word.substr(i + 1), other});
                 return {};
             }
-            if (auto done = take_value(*flag, std::string("-") + word[i]); !done) return done;
+            if (auto done = take_value(*flag, std::string("-") + word[i], other); !done) return done;
         }
         return {};
     }
@@ -108,13 +110,13 @@ private:
         return {ErrorCode::invalid, fmt::format("unknown flag -{} in {}: {}", letter, base::excerpt(word), instead)};
     }
 
-    Result<void> take_value(const FlagShape& flag, const std::string& as_given) {
+    Result<void> take_value(const FlagShape& flag, const std::string& as_given, const std::string& other) {
         if (!flag.takes_value) {
-            out_.flags.emplace_back(flag.long_name, "");
+            out_.flags.push_back({flag.long_name, "", other});
             return {};
         }
         if (next_ == arguments_.size()) return Error{ErrorCode::invalid, fmt::format("{} needs a value", as_given)};
-        out_.flags.emplace_back(flag.long_name, arguments_[next_++]);
+        out_.flags.push_back({flag.long_name, arguments_[next_++], other});
         return {};
     }
 
@@ -149,7 +151,7 @@ std::optional<TypedFlag> find_flag_at(const std::vector<std::string>& words, std
         const std::vector<std::string> some(begin, begin + static_cast<std::ptrdiff_t>(n));
         auto split = split_arguments(some, known, FlagPlace::before_words);
         if (!split || split->flags.size() != 1 || !split->words.empty()) continue;
-        auto& [name, value] = split->flags.front();
+        auto& [name, value, other] = split->flags.front();
         std::string text = n == 1 ? "" : some.front() + " ";
         const std::string& last = some.back();
         if (name == "env")

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "common/base/result.hpp"
@@ -27,9 +26,15 @@ enum class FlagPlace {
     anywhere,      // between the words, too; `--` ends them
 };
 
+/// A flag as it was given.
+struct GivenFlag {
+    std::string name;   // the long one, which it may not have been given by
+    std::string value;  // empty: it takes none
+    std::string other;  // the one it was given by of those in FlagShape::also: "tail"; empty: its own, or its letter
+};
+
 struct SplitArguments {
-    std::vector<std::pair<std::string, std::string>>
-        flags;  // long name and value, in order; "" for flags without value
+    std::vector<GivenFlag> flags;  // in order
     std::vector<std::string> words;
     std::vector<std::string> typed;  // the words that were flags and their values, as they stood
     bool dashes = false;             // `--` ended the flags

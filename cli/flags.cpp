@@ -61,26 +61,37 @@ void declare(CLI::App& app, const Flag& flag) {
         option->check(CLI::Validator([&flag](const std::string& text) { return why_no_word(flag, text); }, ""));
 }
 
+/// As it was typed; a letter by the flag's whole name.
+std::string name_text(const GivenFlag& flag) {
+    return (flag.other.size() == 1 ? "-" : "--") + (flag.other.empty() ? flag.name : flag.other);
+}
+
 }  // namespace
 
-Result<void> apply_flags(const std::vector<Flag>& flags,
-                         const std::vector<std::pair<std::string, std::string>>& given) {
+Result<void> apply_flags(const std::vector<Flag>& flags, const std::vector<GivenFlag>& given) {
     if (given.empty()) return {};
     CLI::App app;
     app.set_help_flag();
     const auto is_given = [&given](const Flag& flag) {
-        return std::any_of(given.begin(), given.end(), [&flag](const auto& each) { return each.first == flag.name; });
+        return std::any_of(given.begin(), given.end(), [&flag](const auto& each) { return each.name == flag.name; });
     };
     // Each costs a client microseconds of its start, and none that is not given has anything to say.
     for (const Flag& flag : flags)
         if (is_given(flag)) declare(app, flag);
-    for (const auto& [name, value] : given) {
+    for (auto each = given.begin(); each != given.end(); ++each) {
         const auto flag =
-            std::find_if(flags.begin(), flags.end(), [&name = name](const Flag& each) { return each.name == name; });
-        CLI::Option* option = app.get_option("--" + name);
-        // Given twice, the later one counts; a list grows.
+            std::find_if(flags.begin(), flags.end(), [&](const Flag& of) { return of.name == each->name; });
+        CLI::Option* option = app.get_option("--" + each->name);
+        // Given twice, the later one counts; a list grows. By two names nobody has said one thing and then another.
+        const auto differs = std::find_if(given.begin(), each, [&](const GivenFlag& before) {
+            return before.name == each->name && before.other != each->other && before.value != each->value;
+        });
+        if (!flag->repeats && differs != each)
+            return Error{ErrorCode::invalid,
+                         fmt::format("{} {} and {} {} are one flag with two values: give it once", name_text(*differs),
+                                     base::excerpt(differs->value), name_text(*each), base::excerpt(each->value))};
         if (!flag->repeats) option->clear();
-        option->add_result(flag->takes_value ? value : std::string("true"));
+        option->add_result(flag->takes_value ? each->value : std::string("true"));
     }
     for (CLI::Option* option : app.get_options()) {
         if (option->count() == 0) continue;

@@ -37,7 +37,7 @@ std::string flag_text(const Flag& flag);
 std::vector<FlagShape> shapes_of(const std::vector<Flag>& flags);
 
 /// Gives the flags their values, in order. Errors: invalid, one line that begins with the flag's name.
-Result<void> apply_flags(const std::vector<Flag>& flags, const std::vector<std::pair<std::string, std::string>>& given);
+Result<void> apply_flags(const std::vector<Flag>& flags, const std::vector<GivenFlag>& given);
 
 namespace detail {
 

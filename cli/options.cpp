@@ -72,7 +72,7 @@ Result<void> apply_settings(const config::ConfigFile& file, const std::string& t
             return Error{ErrorCode::invalid,
                          fmt::format("{}: {}: true or false is expected", setting.place, setting.key)};
         for (const std::string& value : setting.values)
-            if (auto applied = apply_flags(flags, {{setting.key, value}}); !applied)
+            if (auto applied = apply_flags(flags, {{setting.key, value, {}}}); !applied)
                 return base::with_context(applied.error(), setting.place);
     }
     return {};
@@ -116,8 +116,8 @@ Result<Invocation> finish(Line& line, std::string_view word, const CommonFlags& 
                 .line = fmt::format("persistproc {}", word),
                 .all_flags = shapes_of(line.flags),
                 .own_flags = {}};
-    for (const auto& [name, value] : split.flags)
-        if (!given.flags.insert(name).second) given.repeated.insert(name);
+    for (const GivenFlag& flag : split.flags)
+        if (!given.flags.insert_or_assign(flag.name, flag).second) given.repeated.insert(flag.name);
     for (const TypedFlag& flag : sort_out(split.typed, given.all_flags).flags) given.line += " " + flag.text;
     given.own_flags.assign(given.all_flags.begin(), given.all_flags.begin() + static_cast<std::ptrdiff_t>(line.own));
     if (auto taken = line.subcommand->take(line.arguments.get(), std::move(split.words), given); !taken)
@@ -257,12 +257,12 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     CommonFlags anywhere;
     const std::vector<Flag> common_flags = flags_of(anywhere);
     const bool is_run = subcommand == run.subcommand;
-    for (const auto& [name, value] : split->flags) {
+    for (const GivenFlag& given : split->flags) {
         const bool is_common = std::any_of(common_flags.begin(), common_flags.end(),
-                                           [&name = name](const Flag& each) { return each.name == name; });
+                                           [&given](const Flag& each) { return each.name == given.name; });
         if (!is_common && !is_run)
             return Error{ErrorCode::invalid,
-                         fmt::format("--{} stands after the subcommand, or does not belong to {}", name, first)};
+                         fmt::format("--{} stands after the subcommand, or does not belong to {}", given.name, first)};
     }
     Line line(*subcommand);
     const std::vector<std::string> rest(split->words.begin() + 1, split->words.end());

@@ -2,6 +2,7 @@
 /// What a subcommand is: how it is typed, what its flags and words become, and what runs. Each stands in the file of
 /// its command, and in one line of the table (commands/table.cpp). Dispatch, help, the README's table, the manual and
 /// completion come from the table.
+#include <map>
 #include <memory>
 #include <set>
 #include <span>
@@ -22,9 +23,10 @@ namespace persistproc::cli {
 struct Given {
     std::string_view subcommand;
     const CommonOptions& common;
-    std::set<std::string> flags, repeated;  // by name; those given more than once
-    bool dashes = false;                    // `--` stands before the words, or among them where flags may
-    bool implied = false;                   // the subcommand was left out: it is run
+    std::map<std::string, GivenFlag> flags;  // by name, the last of each
+    std::set<std::string> repeated;          // those given more than once
+    bool dashes = false;                     // `--` stands before the words, or among them where flags may
+    bool implied = false;                    // the subcommand was left out: it is run
     // For advice: "persistproc start --label x", what was typed before the words; and which flags there are.
     std::string line;
     std::vector<FlagShape> all_flags, own_flags;

@@ -62,8 +62,9 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
             return *assigns;
         }
     }
-    const auto defining = std::find_if(given.flags.begin(), given.flags.end(), is_defining_flag);
-    if (defining != given.flags.end()) defining_flag = *defining;
+    const auto defining = std::find_if(given.flags.begin(), given.flags.end(),
+                                       [](const auto& each) { return is_defining_flag(each.first); });
+    if (defining != given.flags.end()) defining_flag = defining->first;
     domain::Definition::fields([&](const auto& f) {
         // One flag says both of a policy and its limit.
         const std::string_view name = f.name, known = f.flag == nullptr ? "" : f.flag;
@@ -87,6 +88,11 @@ Result<void> RunArguments::take(std::vector<std::string> words, const Given& giv
     if (auto fine = ready.check(); !fine) return fine;
     if (ready.wait && !detach)
         return Error{ErrorCode::invalid, "--wait goes with --detach: run streams the output until it ends"};
+    for (const char* const streaming : {"on-exit", "history", "raw"})
+        if (detach && given.has(streaming))
+            return Error{ErrorCode::invalid, fmt::format("--{} is for a run that streams its output, and --detach "
+                                                         "returns once it runs: leave out one",
+                                                         streaming)};
     return start.take(std::move(words), given);
 }
 

@@ -120,8 +120,8 @@ Result<void> take_flags_behind(BackgroundArguments& arguments, Context& context)
     CommonFlags common;
     auto flags = flags_of(arguments);
     add_common_flags(common, flags);
-    std::vector<std::pair<std::string, std::string>> given;
-    for (const TypedFlag& each : arguments.behind) given.emplace_back(each.name, each.value);
+    std::vector<GivenFlag> given;
+    for (const TypedFlag& each : arguments.behind) given.push_back({each.name, each.value, {}});
     if (auto applied = apply_flags(flags, given); !applied) return base::with_context(applied.error(), "start");
     if (common.format) context.common.format = *common.format;
     if (common.json) context.common.format = OutputFormat::json;

@@ -185,6 +185,13 @@ REFUSED = [
     ("wait api --ready --exit", 2, "one of --ready, --pattern, --port, --quiet and --exit"),
     ("start --ready soon app", 2, '--ready: "soon" is no check: PORT, /path'),
     ("list -v", 2, "unknown flag -v: of serve and mcp alone; -V is the version"),
+    # Of two that exclude each other none is left out in silence.
+    ("run --on-exit stop --detach true", 2, "--on-exit is for a run that streams its output, and --detach returns once it runs: leave out one"),
+    ("run -d --raw true", 2, "--raw is for a run that streams"),
+    ("run --name x --label y true", 2, "--name x and --label y are one flag with two values: give it once"),
+    ("run -e A=1 --label x --name y true", 2, "--label x and --name y are one flag"),
+    ("stop -t 3 --grace 5 api", 2, "stop: -t 3 and --grace 5 are one flag"),
+    ("logs --tail 5 -n 6 api", 2, "logs: --tail 5 and --lines 6 are one flag"),
     ("logs -i api", 2, "go with --grep or --exclude"),
     ("logs -o file api", 2, "redirect it"),
     # Suggestions only when near.
