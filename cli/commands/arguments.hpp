@@ -318,6 +318,7 @@ struct OutputArguments {
     ops::OutputRequest request;        // of one process
     std::vector<std::string> targets;  // none: what lives or has just ended
     bool lines_given = false;
+    bool leaves_past = false;  // nothing is shown of what was printed before
     bool follow = false;
     bool timestamps = false;
     bool raw = false;

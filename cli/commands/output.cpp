@@ -68,6 +68,7 @@ Result<logstore::LineQuery> make_output_query(const OutputArguments& options, co
     if (query.since_ns && query.until_ns && *query.since_ns > *query.until_ns)
         return Error{ErrorCode::invalid, fmt::format("--since {} is later than --until {}", base::excerpt(*asked.since),
                                                      base::excerpt(*asked.until))};
+    if (options.leaves_past) query.since_ns = base::to_ns(now);
     if (asked.run) {
         const auto id = domain::find_process_id(view.id);
         const auto number = id ? domain::find_run_number(*asked.run, *id) : std::nullopt;
@@ -114,6 +115,8 @@ Result<logstore::LineFilter> make_output_filter(const Console& console, const lo
 }
 
 std::string nothing_text(const OutputArguments& options) {
+    if (options.leaves_past)
+        return "--tail 0 shows nothing of what was printed before (-f: what comes); -n 0 shows everything";
     if (options.has_filter()) return "no line matches";
     const auto stream = options.request.stream;
     const char* const where = stream == domain::StreamChoice::out   ? " to stdout"

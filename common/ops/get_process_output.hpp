@@ -53,7 +53,7 @@ struct OutputRequest {
         each(schema::required("process", &R::process, "id, label, PID or command"));
         each(field("lines", &R::lines, "Newest (with cursor: oldest new) lines; 0: all that fit")
                  .range(0, 1000000000)
-                 .as_flag("n,lines", "N|all", "Newest lines (100); 0 or all: everything")
+                 .as_flag("n,lines", "N|all", "Newest lines (100); 0 or all: everything (--tail 0: none)")
                  .also_typed("tail #"));
         each(field("cursor", &R::cursor, "Only what came after it").as_flag("cursor", "CURSOR"));
         each(field("since", &R::since, "Age (5m), RFC 3339, clock or Unix time")

@@ -143,6 +143,25 @@ class Following(harness.TestCase):
         self.assertEqual(finished.err.count(b"\n"), 3, finished)
         self.assertIn(b"(a) exited with code 4", finished.err)
 
+    def test_what_docker_calls_tail_0_is_nothing_of_the_past(self):
+        self.parrot("a")
+        self.parrot("b")
+        for targets in (["a"], ["a", "b"]):
+            with self.subTest(targets):
+                none = self.cli("logs", "--tail", "0", *targets)
+                self.assertEqual((none.code, none.out), (0, b""), none)
+                self.assertOneLine(none.err, "--tail 0 shows nothing of what was printed before", "-n 0 shows everything")
+                self.assertIn(b"ready", self.ok("logs", "-n", "0", *targets).out)
+                shown = self.background("logs", "-f", "--tail=0", *targets)
+
+                def is_followed():
+                    self.say("a", "news")
+                    return b"news\n" in shown.out
+
+                harness.eventually("what is new is shown", is_followed)
+                shown.signal(harness.signal.SIGINT)
+                self.assertNotIn(b"ready", shown.wait().out)
+
     def test_all_that_start_join_in(self):
         self.ok("run", "-q", "--label", "old", "sh", "-c", "echo old")
         self.parrot("a")

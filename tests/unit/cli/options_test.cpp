@@ -224,6 +224,10 @@ TEST_CASE("a number that is none is refused with what is wanted") {
     CHECK(parsed<StopArguments>({"stop", "web", "--grace", "0.25"}).request.grace_seconds == 0.25);
     CHECK(parsed<StopArguments>({"stop", "web", "--grace", "1m30s"}).request.grace_seconds == 90);
     CHECK(parsed<OutputArguments>({"output", "web", "-n", "0"}).request.lines == 0);
+    // docker's word leaves out the past where it is 0.
+    CHECK(parsed<OutputArguments>({"output", "web", "--tail=0"}).leaves_past);
+    for (const char* everything : {"-n0", "-0", "--lines=0", "--tail=all"})
+        CHECK(!parsed<OutputArguments>({"output", "web", everything}).leaves_past);
 }
 
 TEST_CASE("common flags stand on both sides of the subcommand; the later one counts") {
