@@ -273,6 +273,11 @@ constexpr KnownProgram known_programs[] = {
     {" xterm gnome-terminal konsole code ", " working-directory "},
 };
 
+/// Tools, and words of theirs, that have verbs behind them, or behind a target.
+constexpr std::string_view groups =
+    " compose container docker docker-compose nerdctl pm2 podman process process-compose processes service services "
+    "supervisorctl system systemctl unit ";
+
 bool is_among(std::string_view word, std::string_view list) {
     return list.find(fmt::format(" {} ", word)) != std::string_view::npos;
 }
@@ -618,7 +623,8 @@ bool may_be_known(const StartArguments& arguments) {
     if (arguments.dashes) return false;
     const auto& command = arguments.request.definition.command;
     const std::string& word = command.front();
-    const bool is_other = arguments.implied && (find_verb(word) != nullptr || find_reserved(word) != nullptr);
+    const bool is_other =
+        arguments.implied && (find_verb(word) != nullptr || find_reserved(word) != nullptr || is_among(word, groups));
     return is_other || may_be_label(arguments) || !is_found(arguments, word);
 }
 
@@ -704,6 +710,39 @@ std::string instead_of_word(const OtherWord& word, const std::vector<std::string
                              typed.near.empty() ? "" : fmt::format(" (did you mean {}?)", base::quote(typed.near)));
 }
 
+/// `container rm api`, `service api restart`: from the verb on, "rm api". Empty: no verb stands there.
+std::vector<std::string> without_group(std::vector<std::string> command) {
+    if (!is_among(command.front(), groups)) return {};
+    const auto verb_or_target =
+        std::find_if_not(command.begin(), command.end(), [](const auto& each) { return is_among(each, groups); });
+    command.erase(command.begin(), verb_or_target);
+    constexpr int most_words = 2;
+    int words = 0;
+    for (auto word = command.begin(); word != command.end() && words < most_words; ++word) {
+        if (word->starts_with('-')) continue;
+        ++words;
+        if (find_subcommand(*word) == nullptr && find_verb(*word) == nullptr) continue;
+        std::rotate(command.begin(), word, word + 1);
+        return command;
+    }
+    return {};
+}
+
+/// What is to be typed for the verb of another tool and what stands behind it; flags alone that it has here, too.
+std::string instead_of_group(const StartArguments& arguments, std::vector<std::string> command,
+                             const std::vector<ProcessView>& views) {
+    const Subcommand* const here = find_subcommand(command.front());
+    const std::vector<std::string> behind(command.begin() + 1, command.end());
+    if (here == nullptr)
+        return instead_of_word(*find_verb(command.front()), command, sort_typed(arguments, behind, views));
+    // What other tools run is an image, or stands in a file.
+    if (here->typed.name == "run") return "persistproc run CMD runs a program";
+    const auto values = here->make();
+    if (!split_arguments(behind, shapes_of(here->flags(values.get())), here->place()))
+        std::erase_if(command, [](const std::string& each) { return each.starts_with('-'); });
+    return "persistproc " + shown_command(command);
+}
+
 std::string told_redefining_line(const StartArguments& arguments, const ProcessView& known) {
     const std::string line = redefining_line(arguments, known);
     return line.empty() ? line : fmt::format("; with --{}: {}", arguments.defining_flag, line);
@@ -763,6 +802,12 @@ std::optional<Error> refuse_known(const StartArguments& arguments, const std::ve
     const bool is_found = cli::is_found(arguments, command.front());
     const OtherWord* const reserved = arguments.implied ? find_reserved(command.front()) : nullptr;
     if (reserved != nullptr) return refuse_reserved(*reserved, arguments, views);
+    const std::vector<std::string> inner =
+        arguments.implied && !arguments.dashes ? without_group(command) : std::vector<std::string>();
+    const bool is_of_known = std::any_of(inner.begin(), inner.end(),
+                                         [&](const std::string& each) { return find_named(views, each) != nullptr; });
+    if (!inner.empty() && (!is_found || is_of_known))
+        return refusal(command, instead_of_group(arguments, inner, views));
     if (verb != nullptr) {
         std::vector<std::string> targets(command.begin() + 1, command.end());
         const std::string signal = ends_programs(*verb) ? take_signal(targets) : std::string();
