@@ -85,6 +85,8 @@ Console Console::with(const CommonOptions& options) const {
 
 int Console::width() const noexcept { return terminal_size(STDOUT_FILENO).ws_col; }
 
+int Console::note_width() noexcept { return terminal_size(STDERR_FILENO).ws_col; }
+
 int Console::height() const noexcept { return terminal_size(STDOUT_FILENO).ws_row; }
 
 bool Console::can_redraw() const noexcept { return is_terminal(); }
@@ -126,7 +128,7 @@ void Console::note(std::string_view text) const {
 }
 
 void Console::say(std::string_view text) const {
-    base::write_all(STDERR_FILENO, format::note_text(text, terminal_size(STDERR_FILENO).ws_col));
+    base::write_all(STDERR_FILENO, format::note_text(text, note_width()));
 }
 
 void Console::break_line() const { base::write_all(STDERR_FILENO, "\n"); }

@@ -29,7 +29,9 @@ public:
     bool colour() const noexcept { return colour_; }
     /// Columns of the terminal on stdout; 0: it is none, or does not say.
     int width() const noexcept;
-    /// And its lines.
+    /// Of the one on stderr, where notes go.
+    static int note_width() noexcept;
+    /// Lines of the terminal on stdout.
     int height() const noexcept;
     /// The terminal on stdout moves its cursor when it is told to.
     bool can_redraw() const noexcept;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/format/cells.hpp"
+#include "cli/format/note.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/loss_text.hpp"
 
@@ -65,7 +66,7 @@ void MergedText::take(const logstore::MergedEntry& entry, std::vector<Chunk>& ou
     if (entry.failed) {
         const std::string text = owner.name.id + ": " + entry.failed->message;
         out.push_back(style_.json ? Chunk{STDOUT_FILENO, error_json(Error{entry.failed->code, text})}
-                                  : Chunk{STDERR_FILENO, fmt::format("persistproc: {}\n", base::escape_line(text))});
+                                  : Chunk{STDERR_FILENO, note_text(text, style_.lines.note_columns)});
         return;
     }
     const logstore::Line& line = entry.entry.line;
@@ -81,8 +82,8 @@ void MergedText::say_missing(const Owner& owner, const logstore::LogEntry& entry
         entry.removed_bytes > 0 ? logstore::evicted_text(entry.removed_bytes) : logstore::loss_text(entry.line);
     if (!text) return;
     if (!style_.json) {
-        const std::string name = style_.has_names ? base::escape_line(owner.name.label) + ": " : std::string();
-        out.push_back(Chunk{STDERR_FILENO, fmt::format("persistproc: {}{}\n", name, *text)});
+        const std::string name = style_.has_names ? owner.name.label + ": " : std::string();
+        out.push_back(Chunk{STDERR_FILENO, note_text(name + *text, style_.lines.note_columns)});
         return;
     }
     const bool is_removed = entry.removed_bytes > 0 || entry.line.event == logstore::Event::removed;

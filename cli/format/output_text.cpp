@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "cli/format/json_text.hpp"
+#include "cli/format/note.hpp"
 #include "common/base/text.hpp"
 #include "common/base/time.hpp"
 #include "common/domain/process.hpp"
@@ -84,13 +85,13 @@ public:
 
     void take(const Follower::Item& item, std::vector<Chunk>& out) override {
         if (const std::string missing = missing_text(item); !missing.empty())
-            return say(STDERR_FILENO, "persistproc: " + missing, out);
+            return say(STDERR_FILENO, note_text(missing, style_.note_columns), out);
         if (item.event != logstore::Event::none) {
             if (!style_.events) return;
             const std::string run = fmt::format("{}.{}", style_.process_id, item.run);
             if (const std::string text = event_text(item.event, item.value, run); !text.empty())
                 say(style_.split ? STDERR_FILENO : STDOUT_FILENO,
-                    fmt::format("{} -- {}", time_text(item.wall_ns), text), out);
+                    fmt::format("{} -- {}\n", time_text(item.wall_ns), text), out);
             return;
         }
         if (!is_of(item.stream, style_.choice)) return;
@@ -171,7 +172,7 @@ private:
         finish(out);
         const bool breaks = style_.one_screen && is_inside_line();
         if (breaks) inside_ = {};
-        out.push_back(Chunk{fd, (breaks ? "\n" : "") + text + "\n"});
+        out.push_back(Chunk{fd, (breaks ? "\n" : "") + text});
     }
 
     OutputStyle style_;
@@ -194,7 +195,7 @@ public:
             finish(out);
             open_ = {};
             out.push_back(json_ ? Chunk{STDOUT_FILENO, event_json(missing_event(item, missing))}
-                                : Chunk{STDERR_FILENO, "persistproc: " + missing + "\n"});
+                                : Chunk{STDERR_FILENO, note_text(missing, style_.note_columns)});
             return;
         }
         if (item.event != logstore::Event::none) return;

@@ -465,6 +465,7 @@ format::OutputStyle style_for_terminal(const std::string& process_id, bool split
     style.one_screen = !split || are_one_file();
     style.escape_out = !raw && ::isatty(STDOUT_FILENO) == 1;
     style.escape_err = !raw && ::isatty(STDERR_FILENO) == 1;
+    style.note_columns = Console::note_width();
     return style;
 }
 

@@ -13,6 +13,7 @@
 
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
+#include "cli/format/note.hpp"
 #include "cli/reader_gone.hpp"
 #include "cli/run_survey.hpp"
 #include "cli/session/answer_limit.hpp"
@@ -218,7 +219,7 @@ private:
 
     void say(const std::string& text) {
         if (context_.console.quiet()) return;
-        chunks_.push_back(format::Chunk{STDERR_FILENO, fmt::format("persistproc: {}\n", base::escape_line(text))});
+        chunks_.push_back(format::Chunk{STDERR_FILENO, format::note_text(text, Console::note_width())});
         wanted_.notify_all();
     }
 

@@ -1,6 +1,9 @@
 """Several logs as one: in the order of time, and nothing lost or doubled while they are followed."""
+import fcntl
 import json
 import os
+import struct
+import termios
 
 import harness
 
@@ -142,6 +145,17 @@ class Following(harness.TestCase):
         self.assertEqual((finished.code, finished.out), (0, b"b | ready\na | news\na | ready\n"), finished)
         self.assertEqual(finished.err.count(b"\n"), 3, finished)
         self.assertIn(b"(a) exited with code 4", finished.err)
+
+    def test_notes_are_broken_at_blanks(self):
+        self.parrot("a")
+        self.parrot("b")
+        terminal = self.terminal("logs", "-f", "--no-color", "a", "b")
+        fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+        terminal.until(b"b | ready\r\n")
+        self.ok("stop", "b")
+        terminal.until(b"persistproc: p2 (b) was stopped from a command\r\n             line after ")
+        self.say("a", "0")
+        self.assertEqual(terminal.wait(), 0)
 
     def test_what_docker_calls_tail_0_is_nothing_of_the_past(self):
         self.parrot("a")
