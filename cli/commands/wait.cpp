@@ -92,7 +92,9 @@ Error no_daemon_in_time(const WaitArguments& options, const std::string& target)
                                             format::span_text(time_of(options.timeout_seconds.value_or(0))))};
 }
 
-std::string waited_for(const ops::WaitRequest& request) {
+/// `was_over`: it had ended before anybody waited, and nobody knows what had come by then.
+std::string waited_for(const ops::WaitRequest& request, bool was_over = false) {
+    if (was_over && request.until != ops::WaitCondition::pattern) return "this wait began";
     switch (request.until) {
         case ops::WaitCondition::pattern: return "a line matched";
         case ops::WaitCondition::port:
@@ -122,9 +124,9 @@ std::string all_of_why(const std::optional<ops::FailureFacts>& failure) {
 }
 
 /// What the daemon says of it names the run and not the process.
-Error ended_before(Error failed, const ops::WaitRequest& request, const Result<ProcessView>& now) {
+Error ended_before(Error failed, const ops::WaitRequest& request, bool was_over, const Result<ProcessView>& now) {
     if (failed.code != ErrorCode::conflict || !now || domain::is_live(*now) || !now->ended_at) return failed;
-    failed.message = format::ending_text(*now, base::wall_now(), waited_for(request));
+    failed.message = format::ending_text(*now, base::wall_now(), waited_for(request, was_over));
     return failed;
 }
 
@@ -145,6 +147,7 @@ std::optional<ProcessView> failed_run(const Result<ops::WaitMeta>& answer, const
 struct Waited {
     ops::WaitMeta meta;
     ProcessView view;
+    bool was_over = false;  // when the wait began
 };
 
 /// What was waited for has not come.
@@ -152,8 +155,8 @@ std::optional<Error> failure_of(const WaitArguments& options, const Waited& wait
     const ops::WaitMeta& meta = waited.meta;
     if (meta.outcome == ops::WaitOutcome::timed_out) return not_in_time(options, waited.view, meta.detail);
     if (meta.outcome == ops::WaitOutcome::ended && options.request.until != ops::WaitCondition::exit)
-        return Error{ErrorCode::conflict,
-                     ended_text(waited.view, meta, waited_for(options.request)) + why_text(meta.failure)};
+        return Error{ErrorCode::conflict, ended_text(waited.view, meta, waited_for(options.request, waited.was_over)) +
+                                              why_text(meta.failure)};
     return std::nullopt;
 }
 
@@ -259,6 +262,8 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
             continue;
         }
         if (!view) co_return view.error();
+        const bool was_over =
+            !domain::is_live(*view) && view->state != ProcessState::backoff && view->state != ProcessState::waiting;
         ops::WaitRequest request = options.request;
         request.process = view->id;
         // The run that is there now, or the next one where that waits to begin: an end before the question counts, that
@@ -316,7 +321,7 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
                 if (details && details->error) line.printed = std::move(details->error);
             }
             if (!answer) {
-                Error refused = ended_before(answer.error(), options.request, now);
+                Error refused = ended_before(answer.error(), options.request, was_over, now);
                 refused.message += why_text(line.failure);
                 co_return refused;
             }
@@ -325,6 +330,7 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
             if (line.printed) answer->error = line.printed;
             out.meta = std::move(*answer);
             out.view = now ? std::move(*now) : std::move(*view);
+            out.was_over = was_over;
             co_return out;
         }
         passed = std::chrono::duration<double>(clock.now() - begin).count();

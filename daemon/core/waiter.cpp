@@ -110,6 +110,7 @@ struct Waiter::Wait {
     ProcessId id;
     std::uint32_t run = 0;       // it may be one that has not begun yet
     std::uint32_t begun_in = 0;  // the one there was when it was asked
+    bool was_over = false;       // which had ended, and no other was to come
     std::filesystem::path log;
     MonoTime until{};
     std::string pattern;
@@ -172,6 +173,7 @@ Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const L
     out->condition = request.until;
     out->id = process.id;
     out->run = out->begun_in = process.run;
+    out->was_over = !process.is_live && !process.runs_again;
     // Nothing that the run before has printed, or has open, is an answer.
     if (process.runs_again && !request.cursor) ++out->run;
     out->log = process.log;
@@ -252,6 +254,7 @@ Task<Waited> Waiter::finish(WaitOutcome end, const Wait& wait) {
     result->end = end;
     result->run = std::min(wait.run, now->run);  // the next one may not have come
     result->begun_in = wait.begun_in;
+    result->was_over = wait.was_over;
     // The process may run again already: what was waited for is the end of this run.
     if (end == WaitOutcome::ended && now->ended_run == result->run) result->outcome = now->last_outcome;
     result->process = std::move(*now);

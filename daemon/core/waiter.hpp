@@ -24,6 +24,7 @@ struct WaitResult {
     Located process;                    // at the end of the wait
     std::uint32_t run = 0;              // the run that was waited for
     std::uint32_t begun_in = 0;         // the run that there was when the wait began
+    bool was_over = false;              // that had ended then, and no other was to come
     std::vector<logstore::Line> lines;  // matched: the line with its context; else the newest output
     std::optional<std::string> match;
     std::optional<int> port;

@@ -89,8 +89,11 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
         return result.process.is_live ? fmt::format("{}run {} {}", who, run, fate(outcome)) : headline(result.process);
     // How it ended is told by the headline, if that is of this run.
     const bool is_told = !result.process.is_live && result.process.ended_run == result.run;
-    return fmt::format("{}run {} {} before what was waited for ({}){}", who, run, is_told ? "ended" : fate(outcome),
-                       schema::enum_name(request.until), error_at(result.error));
+    // What had come before nobody knows, but for what it printed.
+    const bool was_over = result.was_over && request.until != ops::WaitCondition::pattern;
+    return fmt::format("{}run {} {} before {} ({}){}", who, run, is_told ? "ended" : fate(outcome),
+                       was_over ? "this wait began" : "what was waited for", schema::enum_name(request.until),
+                       error_at(result.error));
 }
 
 /// Says every few seconds that the wait goes on, so that clients extend their patience.

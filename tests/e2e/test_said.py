@@ -204,6 +204,18 @@ class Ends(harness.TestCase):
         finished = waiting.wait()
         self.assertRegex(notes(finished)[-1], r"^p1 \(web\) exited with code 3 after [\d.]+ m?s before port 21031 listened$")
 
+    def test_a_wait_for_what_had_ended_knows_nothing_of_before(self):
+        self.start("web", ["sleep", "600"])
+        self.ok("stop", "web")
+        for condition in (["--port", "21031"], ["--ready"], ["--quiet", "1"]):
+            with self.subTest(condition):
+                finished = self.cli("wait", "web", *condition, "--timeout", "20")
+                self.assertEqual(finished.code, 125)
+                self.assertRegex(notes(finished)[-1],
+                                 r"^p1 \(web\) was stopped from a command line after [\d.]+ m?s before this wait began$")
+        told = self.mcp().call("wait_for_process", process="web", until="port")
+        self.assertIn("; run p1.1 ended before this wait began (port)", told.text)
+
     def test_wait_ends_with_an_error(self):
         self.start("web", ["sh", "-c", "echo 'ValueError: bad' >&2; exec sleep 600"])
         waited = self.cli("wait", "web", "--pattern", "^ready", "--timeout", "20")
