@@ -85,7 +85,8 @@ TEST_CASE("what ctrl refuses stands in its error") {
           "command_or_label is required for start action");
     CHECK(error(Json{{"action", "start"}, {"command_or_label", "a"}}) ==
           "working_directory is required for start action");
-    CHECK(has(error(Json{{"action", "start"}, {"command_or_label", "a | b"}, {"working_directory", "/"}}), "shell"));
+    CHECK(has(error(Json{{"action", "start"}, {"command_or_label", "a && b"}, {"working_directory", "/"}}),
+              "\"&&\" needs a shell; call start_process with \"shell\": true, or quote it"));
     CHECK(error(Json{{"action", "stop"}}) == "No pid, label, or command_or_label provided");
     CHECK(error(Json{{"action", "stop"}, {"pid", 77}}) == "PID 77 not found");
     CHECK(error(Json{{"action", "restart"}, {"label", "nobody"}}) == "No process found with label: nobody");

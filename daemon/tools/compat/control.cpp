@@ -31,13 +31,21 @@ Task<std::optional<std::string>> already_running(Backend backend, domain::Defini
     co_return std::nullopt;
 }
 
+/// The original's own names for a start take no `shell`.
+Error told_of_shell(Error refused) {
+    const std::size_t advice = refused.message.find("; set shell");
+    if (advice != std::string::npos)
+        refused.message.replace(advice, std::string::npos, "; call start_process with \"shell\": true, or quote it");
+    return refused;
+}
+
 /// Unlike with start_process, one that already runs is an error.
 Task<Result<Facts>> start(Backend backend, ControlRequest request, mcp::CallContext context, Generation generation) {
     if (!request.command_or_label) co_return Error{ErrorCode::invalid, "command_or_label is required for start action"};
     if (!request.working_directory)
         co_return Error{ErrorCode::invalid, "working_directory is required for start action"};
     auto words = domain::split_command(*request.command_or_label);
-    if (!words) co_return words.error();
+    if (!words) co_return told_of_shell(words.error());
     ops::StartRequest asked;
     asked.base_environment = bridge_environment(context);
     asked.definition.command = std::move(*words);
