@@ -97,10 +97,16 @@ Error not_found(std::string_view target, const std::vector<Candidate>& candidate
     std::string text = fmt::format("no process is \"{}\"", base::excerpt(target));
     if (candidates.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
     if (near.empty()) return {ErrorCode::not_found, text + "; list shows those there are"};
-    text += "; nearest:";
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, near.size()); ++i)
+    const std::string prefix = std::string(shown) + "/";
+    const auto is_of_it = [&](const auto& each) { return each.second->label.starts_with(prefix); };
+    const bool is_project = std::any_of(near.begin(), near.end(), is_of_it);
+    if (is_project) std::stable_partition(near.begin(), near.end(), is_of_it);
+    constexpr std::size_t most = 3;
+    text += is_project ? fmt::format("; of project {}:", base::quote(base::excerpt(shown))) : "; nearest:";
+    for (std::size_t i = 0; i < std::min(most, near.size()) && (!is_project || is_of_it(near[i])); ++i)
         text += fmt::format("{} {} {}", i == 0 ? "" : ",", to_string(near[i].second->id),
                             base::quote(near[i].second->label));
+    if (is_project && near.size() > most && is_of_it(near[most])) text += ", …";
     return {ErrorCode::not_found, text};
 }
 

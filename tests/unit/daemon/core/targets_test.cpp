@@ -82,6 +82,12 @@ TEST_CASE("no match is an error that names the nearest") {
     };
     for (const char* alike : {"SL", "Sl", "sll", "sl-2", "sl 2"}) CHECK(near_sl(alike));
     for (const char* other : {"sleepy", "sleep 1004", "slx2", "xyz"}) CHECK(!near_sl(other));
+    std::vector<Candidate> shop = {{{1}, "shopper", {"a"}, "/", 0, false}, {{2}, "shop/api", {"b"}, "/", 0, false}};
+    const auto of_shop = [&shop] { return resolve_target("shop", shop).error().message; };
+    CHECK(of_shop() == "no process is \"shop\"; of project \"shop\": p2 \"shop/api\"");
+    for (const char* name : {"shop/db", "shop/web", "shop/mail"})
+        shop.push_back({{static_cast<std::uint32_t>(shop.size() + 1)}, name, {name}, "/", 0, false});
+    CHECK(of_shop().ends_with("; of project \"shop\": p2 \"shop/api\", p3 \"shop/db\", p4 \"shop/web\", …"));
     CHECK(id_of("") == "invalid");
     CHECK(id_of(std::string(100000, 'x')) == "not_found");
     const auto none = resolve_target("web", {});
