@@ -109,18 +109,21 @@ Result<void> apply_flags(const std::vector<Flag>& flags, const std::vector<Given
 namespace detail {
 
 Result<std::uint64_t> read_whole_number(const schema::FieldFacts& facts, const std::string& text) {
-    if (text == "all" && std::string_view(facts.value_name).ends_with("|all")) return 0;
+    const bool takes_all = std::string_view(facts.value_name).ends_with("|all");
+    if (takes_all && text == "all") return 0;
     constexpr std::size_t most_digits = 18;
-    const bool is_number =
-        !text.empty() && text.size() <= most_digits && text.find_first_not_of("0123456789") == std::string::npos;
+    const bool is_of_digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+    const bool is_number = is_of_digits && text.size() <= most_digits;
     std::uint64_t number = 0;
     if (is_number) std::from_chars(text.data(), text.data() + text.size(), number);
     const auto value = static_cast<double>(number);
     if (is_number && (!facts.has_range || (value >= facts.min && value <= facts.max))) return number;
-    return Error{ErrorCode::invalid, facts.has_range && is_number
-                                         ? fmt::format("a whole number from {} to {}, got \"{}\"", facts.min, facts.max,
-                                                       base::excerpt(text))
-                                         : fmt::format("a whole number, got \"{}\"", base::excerpt(text))};
+    std::string range;
+    if (is_of_digits)
+        range = facts.has_range ? fmt::format(" from {} to {}", facts.min, facts.max)
+                                : fmt::format(" of at most {} digits", most_digits);
+    return Error{ErrorCode::invalid, fmt::format("a whole number{}{}, got \"{}\"", range, takes_all ? ", or all" : "",
+                                                 base::excerpt(text))};
 }
 
 Result<double> read_seconds(const schema::FieldFacts& facts, const std::string& text) {
@@ -128,8 +131,8 @@ Result<double> read_seconds(const schema::FieldFacts& facts, const std::string& 
     if (!duration) return duration.error();
     const double seconds = std::chrono::duration<double>(*duration).count();
     if (!facts.has_range || (seconds >= facts.min && seconds <= facts.max)) return seconds;
-    return Error{ErrorCode::invalid,
-                 fmt::format("from {}s to {}s, got \"{}\"", facts.min, facts.max, base::excerpt(text))};
+    return Error{ErrorCode::invalid, fmt::format("from {} to {}, got \"{}\"", base::format_seconds(facts.min),
+                                                 base::format_seconds(facts.max), base::excerpt(text))};
 }
 
 Result<int> read_signal(const std::string& text) { return domain::parse_signal(text); }

@@ -43,7 +43,9 @@ struct WaitRequest : WaitSpec {
             "that "
             "order, with its exit_status.",
         .examples = {"persistproc wait web --ready --timeout 30", "persistproc wait lint test --exit"},
-        .statuses = {{124, "the time is over"}, {141, "nobody reads the answer any more"}},
+        .statuses = {{124, "the time is over"},
+                     {125, "it ended, or printed an error, before that came"},
+                     {141, "nobody reads the answer any more"}},
         .words_kind = schema::ValueKind::target,
     };
 
