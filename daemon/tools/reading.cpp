@@ -78,17 +78,15 @@ Task<mcp::ToolResult> answer_with_lines(Backend backend, mcp::CallContext contex
     context.give_place_back();
     auto& line = is_search ? workers.searches : workers.reads;
     const bool is_crowded = (is_large_answer && workers.large_answers.is_crowded()) || line.is_crowded();
-    pid_t process = 0;
-    if (is_agent && is_crowded) process = co_await process_of(backend.socket_owners, principal);
-    const auto group = static_cast<async::Turns::Group>(process);
-    async::Place large(workers.large_answers, principal.party, group);
+    const core::Asker who = co_await asker_of(backend, principal, is_crowded);
+    async::Place large(workers.large_answers, who.party, who.process);
     if (is_agent && is_large_answer) {
         const MonoTime until = backend.clock.now() + longest_wait;
         const auto given = co_await large.wait(until, backend.clock);
         if (given == async::Place::Given::too_many) co_return refused("reads of more than 64 KiB (max_bytes)");
         if (given == async::Place::Given::too_late) co_return too_late();
     }
-    async::Place place(line, principal.party, group);
+    async::Place place(line, who.party, who.process);
     if (is_agent && (is_search || !is_large_answer)) {
         const bool has_place = co_await place.wait();
         if (!has_place) co_return refused(is_search ? "searches" : "reads");

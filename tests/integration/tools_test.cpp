@@ -1080,7 +1080,8 @@ TEST_CASE("searches that take long keep nobody from reading, waiting or listing"
     log.out("needle\n");
     std::promise<void> release;
     const auto released = release.get_future().share();
-    for (int i = 0; i < 2; ++i) boost::asio::post(daemon.workers.searching, [released] { released.wait(); });
+    for (std::size_t i = 0; i < core::Workers::search_places; ++i)
+        boost::asio::post(daemon.workers.searching, [released] { released.wait(); });
     const int search = daemon.call_later("get_process_output", Json{{"process", "web"}, {"grep", "needle"}});
     const Json read = daemon.call("get_process_output", Json{{"process", "web"}});
     CHECK(read["content"][0]["text"].get<std::string>().ends_with("needle\n"));
