@@ -75,6 +75,12 @@ std::string format_rfc3339(WallTime time) {
                        since / 60'000 % 60, since / 1000 % 60, since % 1000);
 }
 
+std::chrono::nanoseconds thread_time() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
 std::string format_local_time(WallTime time) {
     const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
     std::tm at{};

@@ -17,6 +17,8 @@ using MonoTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono:
 WallTime wall_now() noexcept;
 /// CLOCK_BOOTTIME in nanoseconds: goes on during suspend, comparable within one boot only.
 std::uint64_t boot_now_ns() noexcept;
+/// Of the processor, that the calling thread has taken: what others of the machine take counts for nobody.
+std::chrono::nanoseconds thread_time() noexcept;
 
 inline std::int64_t to_ns(WallTime time) noexcept { return time.time_since_epoch().count(); }
 inline WallTime from_ns(std::int64_t ns) noexcept { return WallTime(std::chrono::nanoseconds(ns)); }

@@ -32,6 +32,10 @@ public:
             if (!value) return value.error();
             if (value->find('\0') != std::string::npos)
                 return refuse(at_, fmt::format("the value of {} holds a NUL byte", *key));
+            bytes_ += value->size();
+            if (bytes_ > max_environment_file_bytes)
+                return refuse(
+                    at_, fmt::format("what stands there comes to more than {} MiB", max_environment_file_bytes >> 20));
             read_[std::move(*key)] = std::move(*value);
             next_line();
         }
@@ -109,6 +113,8 @@ private:
         at_ += within.size() + 3;
         const auto earlier = read_.find(name);
         const auto value = earlier != read_.end() ? std::optional(earlier->second) : outer_(name);
+        // What is too much is refused once it is read.
+        if (into.size() > max_environment_file_bytes) return true;
         const bool takes_default = dash != std::string_view::npos && (!value || value->empty());
         into += takes_default ? std::string(within.substr(dash + 2)) : value.value_or("");
         return true;
@@ -148,6 +154,7 @@ private:
     std::string_view text_, name_;
     const VariableLookup& outer_;
     std::size_t at_ = 0;
+    std::size_t bytes_ = 0;  // of values
     domain::Environment read_;
 };
 

@@ -21,7 +21,7 @@ using VariableLookup = std::function<std::optional<std::string>(const std::strin
 /// several lines if need be: as it is in single ones, with \n \t \r \\ \" \$ in double ones. Nothing is expanded
 /// unless `outer` is given: then `${X}` and `${X:-default}` stand for what an earlier line says, else for what `outer`
 /// says, else for the default or nothing, everywhere but in single quotes. `name` stands in errors. Pure. Errors:
-/// invalid, with line and column.
+/// invalid, with line and column; also where the values come to more than a file may have.
 Result<domain::Environment> parse_environment_file(std::string_view text, std::string_view name,
                                                    const VariableLookup& outer = {});
 

@@ -43,6 +43,17 @@ std::vector<std::string> process_keys() {
 }
 
 constexpr std::size_t most_groups = 256;
+// What each process has of its own may be much more than the files hold: their defaults, their variables, and what
+// references stand for. In all, with what it takes to hold it.
+constexpr std::size_t most_held_bytes = 32u << 20;
+constexpr std::size_t bytes_of_variable = 96;  // beside its name and value
+
+std::size_t held_bytes(const Node& node) {
+    std::size_t out = sizeof(Member) + node.text.size();
+    for (const Node& each : node.items) out += held_bytes(each);
+    for (const Member& each : node.members) out += each.key.size() + held_bytes(each.value);
+    return out;
+}
 
 /// A process on its way: its members with those of [defaults], and whose file it stands in.
 struct Draft {
@@ -64,18 +75,34 @@ public:
         read_name();
         make_drafts();
         ask_for_ports();
-        for (auto& each : drafts_) read_process(each);
+        for (auto& each : drafts_) {
+            if (is_over()) return std::move(out_);
+            if (!full_at_) read_process(each);
+        }
+        if (full_at_) {
+            refuse(*full_at_, fmt::format("up to here the processes come to more than {} MiB, with their defaults, "
+                                          "variables and what references stand for",
+                                          most_held_bytes >> 20));
+            return std::move(out_);
+        }
         for (auto& each : drafts_) project_.processes.push_back(std::move(each.process));
         check_graph();
         read_groups();
         std::stable_sort(out_.problems.begin(), out_.problems.end(),
                          [](const Problem& a, const Problem& b) { return a.at < b.at; });
-        if (out_.problems.empty()) out_.project = std::move(project_);
+        if (out_.problems.empty() && !is_over()) out_.project = std::move(project_);
         return std::move(out_);
     }
 
 private:
+    bool is_over() const { return lookups_.is_over && lookups_.is_over(); }
     void refuse(Place at, std::string what) { add_problem(out_.problems, at, std::move(what)); }
+    /// Whether there is room for so much more.
+    bool may_hold(std::size_t bytes, Place at) {
+        held_bytes_ += bytes;
+        if (held_bytes_ > most_held_bytes && !full_at_) full_at_ = at;
+        return !full_at_;
+    }
     static std::string path_of(const Draft& draft) { return "process." + draft.process.name; }
 
     /// .claude/launch.json speaks of the directory above its own.
@@ -106,10 +133,13 @@ private:
     void make_drafts() {
         for (const Part& part : parts_) {
             const Node defaults = defaults_of(part);
+            const std::size_t size_of_defaults = held_bytes(defaults);
             const Node* const processes = part.root.find("process");
             if (processes == nullptr || !processes->is_table()) continue;
             for (const Member& each : processes->members) {
+                if (is_over()) return;
                 if (!each.value.is_table()) continue;  // told already
+                if (!may_hold(size_of_defaults, each.at)) return;
                 Draft& draft = drafts_.emplace_back();
                 draft.part = &part;
                 draft.at = each.at;
@@ -200,6 +230,7 @@ private:
     void replace_in(Node& node, Values values, const std::string& path) {
         if (node.is_text() && !node.is_literal) {
             auto replaced = replace_references(node.text, values_, values);
+            if (replaced && *replaced != node.text && !may_hold(replaced->size(), node.at)) return;
             if (replaced)
                 node.text = std::move(*replaced);
             else
@@ -392,6 +423,9 @@ private:
                   process.base_directory, all);
         add(process.environment, all);
         for (const auto& [name, number] : process.port_numbers) all[port_variable(name)] = std::to_string(number);
+        std::size_t bytes = 0;
+        for (const auto& [name, value] : all) bytes += name.size() + value.size() + bytes_of_variable;
+        if (!may_hold(bytes, draft.at)) return;
         process.environment = std::move(all);
         for (const auto& name : process.unset_variables)
             if (!domain::is_variable_name(name)) refuse_key(draft, "unset_env", "a name is no variable's");
@@ -421,6 +455,7 @@ private:
     void add_files(const std::vector<EnvironmentFile>& files, Place at, const std::string& key,
                    const std::string& directory, domain::Environment& into) {
         for (const auto& each : files) {
+            if (is_over()) return;
             const std::string path = joined_path(directory, each.path);
             const auto file = sources_.read(path, true);
             const bool is_first = told_.insert({at, path}).second;
@@ -523,6 +558,7 @@ private:
             if (std::find(members.begin(), members.end(), process) == members.end()) members.push_back(process);
         };
         for (const Node& each : node.items) {
+            if (is_over()) return false;
             if (each.is_text() && groups.contains(each.text)) {
                 if (!take_apart(each.text, groups, path)) return false;
                 for (const auto& process : project_.groups[each.text]) add_member(process);
@@ -554,6 +590,8 @@ private:
     Project project_;
     std::map<int, std::string> exact_ports_;  // and the first process that insists on it
     std::set<std::pair<Place, std::string>> told_;
+    std::size_t held_bytes_ = 0;
+    std::optional<Place> full_at_;  // where it was more than may be
 };
 
 }  // namespace

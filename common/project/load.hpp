@@ -35,6 +35,9 @@ struct Lookups {
     /// Whether it is an expression that a check may have, asked of each: compiled here where nothing is said. Errors:
     /// invalid.
     std::function<Result<void>(const std::string& pattern)> pattern;
+    /// Asked before each step: true, and no more is looked at; the project is not there then, whatever problems are
+    /// told.
+    std::function<bool()> is_over;
     std::string repository;  // files outside of this directory are not included
     std::string name;        // of the project, where no file says it
 };

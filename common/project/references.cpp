@@ -137,6 +137,10 @@ Result<std::string> replace_references(std::string_view text, const ReferenceVal
             auto value = replacer.value_of(*reference);
             if (!value) return value.error();
             out += *value;
+            if (out.size() > max_replaced_bytes)
+                return Error{ErrorCode::invalid,
+                             fmt::format("with what its references stand for it is longer than {} MiB",
+                                         max_replaced_bytes >> 20)};
             at += reference->size() + 3;
         } else {
             if (rest.starts_with("${"))

@@ -29,7 +29,11 @@ struct ReferenceValues {
 /// Whether values of variables may be put in: commands, directories and checks are listed, values never are.
 enum class Values { allowed, refused };
 
-/// Pure. Errors: invalid, which names the reference (and the nearest known one; one without its end, too), no value.
+/// Of one text.
+inline constexpr std::size_t max_replaced_bytes = 1u << 20;
+
+/// Pure. Errors: invalid, which names the reference (and the nearest known one; one without its end, too), no value;
+/// or says that it would be too long.
 Result<std::string> replace_references(std::string_view text, const ReferenceValues& known, Values values);
 
 }  // namespace persistproc::project

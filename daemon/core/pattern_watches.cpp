@@ -68,13 +68,6 @@ struct Findings {
     std::uint64_t searches = 0;
 };
 
-/// Of the processor, that this thread has taken: what others of the machine take counts for nobody.
-std::chrono::nanoseconds thread_time() {
-    timespec now{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 /// Whether an error begins with a line, of which that depends on what follows.
 logstore::BeginsError begins_error(logstore::LogView& log, const logstore::Line& line) {
     using logstore::BeginsError;
@@ -220,13 +213,13 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
         }
         const auto now = steady_clock::now();
         if (out.searches > 0 && (now >= end || stop.stop_requested())) break;
-        const auto before = thread_time();
+        const auto before = base::thread_time();
         logstore::ReadBudget budget;
         budget.bytes = searched_bytes;
         budget.until = now + std::max<std::chrono::nanoseconds>(share, shortest_search);
         budget.stop = stop;
         out.of[i] = search(*log, question, budget);
-        out.of[i].took = thread_time() - before;
+        out.of[i].took = base::thread_time() - before;
         order.take(out.of[i].took);
         ++out.searches;
     }
@@ -444,9 +437,9 @@ Task<Result<void>> PatternWatches::State::take_turn(std::shared_ptr<State> self,
     co_await place.wait();
     auto timed = [work = std::move(work)] {
         base::give_way();
-        const auto before = thread_time();
+        const auto before = base::thread_time();
         auto result = work();
-        return std::pair(std::move(result), thread_time() - before);
+        return std::pair(std::move(result), base::thread_time() - before);
     };
     auto done = co_await async::offload(self->threads, std::move(timed));
     self->shares.take(who, done.second);

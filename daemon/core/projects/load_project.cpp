@@ -61,21 +61,24 @@ public:
         if (!query_.file) out_->replaces = other_files();
         take_over_ports();
         resolve(book_);
-        if (is_abandoned()) return Error{ErrorCode::unavailable, "nobody waits for the project any more"};
+        if (is_over()) return *over_;
         if (out_->is_good()) drop_ports_of_old();
         out_->gone.insert(taken_from_.begin(), taken_from_.end());
         for (auto& port : out_->ports) port.found = port.found || !query_.file;
         if (out_->is_good()) make_digests();
-        if (is_abandoned()) return Error{ErrorCode::unavailable, "nobody waits for the project any more"};
+        if (is_over()) return *over_;
         return LoadedPtr(std::move(out_));
     }
 
 private:
-    bool is_abandoned() const { return surroundings_.is_abandoned && surroundings_.is_abandoned(); }
+    bool is_over() {
+        if (!over_ && surroundings_.end) over_ = surroundings_.end();
+        return over_.has_value();
+    }
 
     /// Each expression is compiled once, however often it stands in the files and they are read.
     Result<void> check_pattern(const std::string& pattern) {
-        if (is_abandoned()) return {};
+        if (is_over()) return {};
         const auto known = patterns_.find(pattern);
         if (known != patterns_.end()) return known->second;
         return patterns_.emplace(pattern, project::check_pattern(pattern)).first->second;
@@ -84,6 +87,7 @@ private:
         project::Lookups out;
         out.exists = is_there;
         out.pattern = [this](const std::string& pattern) { return check_pattern(pattern); };
+        out.is_over = [this] { return is_over(); };
         return out;
     }
 
@@ -100,7 +104,7 @@ private:
         PortChoice choice(book, out_->file, ports);
         project::Lookups lookups = common_lookups();
         lookups.read = [this](const std::string& path) -> Result<std::string> {
-            if (is_abandoned()) return Error{ErrorCode::unavailable, path};
+            if (is_over()) return *over_;
             return read_believed(path, repository_, main_copy_);
         };
         const bool is_procfile = project::kind_of(out_->file) == project::FileKind::procfile;
@@ -177,6 +181,7 @@ private:
     void make_digests() {
         const std::string content = project::content_digest(out_->loaded, surroundings_.secret);
         for (const auto& each : out_->project().processes) {
+            if (is_over()) return;
             auto& digests = out_->digests[each.name] = project::digests_of(each, surroundings_.secret);
             digests.emplace(project::content_key, content);
         }
@@ -202,7 +207,7 @@ private:
         }
         for (const auto& each : out_->project().processes) {
             const auto* const written = as_written.project ? as_written.project->find(each.name) : &each;
-            if (written == nullptr) continue;
+            if (written == nullptr || is_over()) continue;
             for (auto& [key, digest] : project::written_digests(each, *written, surroundings_.secret))
                 out_->digests[each.name][key] = digest;
         }
@@ -250,6 +255,7 @@ private:
     std::optional<std::set<int>> listening_;
     std::set<std::string> taken_from_;  // projects in whose place it has come, and that had ports
     std::map<std::string, Result<void>> patterns_;
+    std::optional<Error> over_;
     bool names_variables_ = false;  // some file says something else for other values
     std::shared_ptr<LoadedProject> out_ = std::make_shared<LoadedProject>();
 };

@@ -10,7 +10,8 @@ struct Surroundings {
     std::vector<std::string> environment;            // "NAME=value", inherited from the daemon
     std::string secret;                              // of digests
     std::function<std::set<int>()> listening_ports;  // of the machine; asked where a port needs a number
-    std::function<bool()> is_abandoned = {};         // nobody waits for it any more; nothing: somebody does
+    /// Asked before each step of a load: why it goes no further, or nothing.
+    std::function<std::optional<Error>()> end = {};
 };
 
 /// See ProjectSource::load.

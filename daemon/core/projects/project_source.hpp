@@ -65,7 +65,7 @@ public:
     virtual ~ProjectSource() = default;
     /// `book`: as it is now; numbers for ports that are not in it are chosen, and not put into it. A project with
     /// problems is no failure. Errors: not_found (no project's file there or above), denied (it is not to be believed:
-    /// says why), io, limit (too many wait to be read). Cancelled, it reads no further.
+    /// says why), io, limit (too many wait to be read, or an agent's takes too long). Cancelled, it reads no further.
     virtual Task<Result<LoadedPtr>> load(ProjectQuery query, std::shared_ptr<const PortBook> book) = 0;
 };
 

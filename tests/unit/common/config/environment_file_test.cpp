@@ -1,5 +1,7 @@
 #include "common/config/environment_file.hpp"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "tests/support/catch.hpp"
@@ -70,4 +72,14 @@ TEST_CASE("an environment file is expanded where that is asked for") {
     CHECK(read("B='${HOME}'\nC=$HOME\nD=${A%x}\nE=${HOME") ==
           domain::Environment{{"B", "${HOME}"}, {"C", "$HOME"}, {"D", "${A%x}"}, {"E", "${HOME"}});
     CHECK(parse_environment_file("B=${HOME}", "f").value() == domain::Environment{{"B", "${HOME}"}});
+}
+
+TEST_CASE("an environment file that doubles itself is refused") {
+    const config::VariableLookup outer = [](const std::string&) { return std::nullopt; };
+    std::string text = "A0=0123456789\n";
+    for (int i = 1; i < 60; ++i) text += fmt::format("A{0}=${{A{1}}}${{A{1}}}\n", i, i - 1);
+    const auto read = parse_environment_file(text, "f", outer);
+    REQUIRE(read.has_error());
+    CHECK(read.error().message.find("what stands there comes to more than 1 MiB") != std::string::npos);
+    CHECK(parse_environment_file(text, "f").has_value());
 }

@@ -338,6 +338,28 @@ TEST_CASE("given a project beyond its bounds, when it is loaded, then that is al
     CHECK(World().wrong() == Words{"/shop/persistproc.toml: no such file"});
 }
 
+TEST_CASE("given a project that comes to much more than its files, when it is loaded, then it is refused") {
+    const auto is_refused = [](World world, const std::string& file = "/shop/persistproc.toml") {
+        const auto told = world.wrong(file);
+        return told.size() == 1 && told[0].find("come to more than 32 MiB") != std::string::npos;
+    };
+    std::string processes;
+    for (int i = 0; i < 200; ++i) processes += "[process.a" + std::to_string(i) + "]\nrun = 'x'\n";
+    CHECK(is_refused(world_of(processes + "[defaults]\ndescription = '" + std::string(200'000, 'x') + "'\n")));
+    World variables = world_of("env_file = 'many'\n" + processes);
+    for (int i = 0; i < 10'000; ++i) variables.files["/shop/many"] += "A" + std::to_string(i) + "=\n";
+    CHECK(is_refused(variables));
+    World expanded = world_of("env = {A = '${env.LONG}${env.LONG}'}\n" + processes);
+    expanded.variables["LONG"] = std::string(100'000, 'x');
+    CHECK(is_refused(expanded));
+    std::string text = "[process.a]\nrun = 'x'\nenv = {A = '";
+    for (int i = 0; i < 20; ++i) text += "${env.LONG}";
+    World one = world_of(text + "'}\n");
+    one.variables["LONG"] = std::string(100'000, 'x');
+    CHECK(one.wrong() == Words{"/shop/persistproc.toml:3:12: process.a.env: with what its references stand for it is "
+                               "longer than 1 MiB"});
+}
+
 TEST_CASE("given environment files, when they are read, then the stronger ones count, and PORT is strongest") {
     World world = world_of(
         "env_file = ['.env', { path = 'none', required = false }]\nenv = {B = 'top', C = 'top'}\n"

@@ -1,5 +1,6 @@
 #include "daemon/core/projects/load_project.hpp"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "tests/support/directory_tree.hpp"
@@ -73,10 +74,45 @@ TEST_CASE("nothing is read further for somebody who has gone") {
     Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>(); }};
     // Before anything is read; between two files.
     const int until = GENERATE(0, 1);
-    surroundings.is_abandoned = [&] { return asked++ >= until; };
+    surroundings.end = [&]() -> std::optional<Error> {
+        return asked++ < until ? std::nullopt : std::optional(Error{ErrorCode::unavailable, "gone"});
+    };
     const auto loaded = load_project({machine.tree.path("shop"), {}, {}}, machine.book, surroundings);
     REQUIRE_FALSE(loaded);
     CHECK(loaded.error().code == ErrorCode::unavailable);
+}
+
+TEST_CASE("a load is asked before each of its steps whether it goes on") {
+    const Machine machine;
+    constexpr int processes = 40, patterns = 4;
+    std::string text =
+        "env_file = '.env'\n[groups]\nsome = ['q0', 'q1', 'q2', 'q3', 'q4', 'q5', 'q6', 'q7', 'q8', 'q9']\n";
+    for (int i = 0; i < processes; ++i) {
+        text += fmt::format("[process.q{}]\nrun = 'x'\nready = [", i);
+        for (int each = 0; each < patterns; ++each) text += fmt::format("{{ log = 'line {} of {}' }},", each, i);
+        text += "]\n";
+    }
+    machine.tree.write("shop/persistproc.toml", text);
+    Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>(); }};
+    const auto load = [&] { return load_project({machine.tree.path("shop"), {}, {}}, machine.book, surroundings); };
+    int asked = 0;
+    surroundings.end = [&]() -> std::optional<Error> {
+        ++asked;
+        return std::nullopt;
+    };
+    REQUIRE(load().value()->is_good());
+    const int in_all = asked;
+    CHECK(in_all > 3 * processes * (patterns + 3));
+    for (int until = 0; until < in_all; until += 7) {
+        asked = 0;
+        surroundings.end = [&]() -> std::optional<Error> {
+            return ++asked > until ? std::optional(Error{ErrorCode::limit, "it takes too long"}) : std::nullopt;
+        };
+        const auto loaded = load();
+        REQUIRE_FALSE(loaded);
+        CHECK(loaded.error().code == ErrorCode::limit);
+        CHECK(asked == until + 1);
+    }
 }
 
 TEST_CASE("what is consented to is every byte at its path") {
