@@ -119,6 +119,7 @@ std::string consent_digest(const Loaded& loaded, std::string_view secret) {
         for (const auto& process : loaded.project->processes)
             for (const auto& [key, digest] : digests_of(process, secret)) hash.add(process.name).add(key).add(digest);
     }
+    for (const auto& [directory, real] : loaded.links) hash.add(directory).add(real);
     return hash.digits();
 }
 

@@ -36,8 +36,8 @@ struct Changes {
 };
 Changes compare(const Digests& before, const Digests& now);
 
-/// Of all bytes that make the project what it is, at its path: files in the order they were read, and what they have
-/// become. Who consents consents to this.
+/// Of all bytes that make the project what it is, at its path: files in the order they were read, what they have
+/// become, and where links lead its processes. Who consents consents to this.
 std::string consent_digest(const Loaded& loaded, std::string_view secret);
 
 }  // namespace persistproc::project

@@ -9,6 +9,7 @@
 ///                              `remove = true` drops a process
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ struct Loaded {
     Problems problems;
     Problems notes;                // what is understood, and perhaps not as it was meant
     std::deque<SourceFile> files;  // one that is read stays where it is while more are
+    // Of the directories that processes run in those that links lead elsewhere, and where, for who looks at the disk.
+    std::map<std::string, std::string> links;
 
     /// "FILE:3:5: what", for people.
     std::string text(const Problem& problem) const;

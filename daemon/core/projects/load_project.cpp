@@ -242,7 +242,21 @@ private:
         const std::string root_there = moved(root(), repository_, top);
         lookups.name = usual_name(root_there, top);
         at_top.project = project::load(moved(out_->file, repository_, top), lookups).project;
+        if (at_top.project) at_top.links = links_of(*at_top.project, top);
         return at_top.project ? project::consent_digest(at_top, surroundings_.secret) : std::string();
+    }
+
+    /// As they are in this working copy.
+    std::map<std::string, std::string> links_of(const project::Project& project, const std::string& top) const {
+        std::map<std::string, std::string> out;
+        for (const auto& each : project.processes) {
+            const std::string& directory = each.definition.working_directory;
+            const std::string here = moved(directory, top, repository_);
+            std::error_code failed;
+            const std::string real = fs::weakly_canonical(here, failed).native();
+            if (failed || real != here) out[directory] = failed ? std::string() : moved(real, repository_, top);
+        }
+        return out;
     }
 
     const ProjectQuery& query_;

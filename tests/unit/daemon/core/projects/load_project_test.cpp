@@ -180,6 +180,34 @@ TEST_CASE("what a person consents to is consented to with the daemon's values, t
     CHECK_FALSE(consent.is_to(""));
 }
 
+TEST_CASE("where links lead the directory of a process is consented to") {
+    const Machine machine;
+    machine.tree.write("shop/persistproc.toml", "[process.web]\nrun = 'x'\ncwd = 'app/web'\n");
+    machine.tree.write("fix/persistproc.toml", "[process.web]\nrun = 'x'\ncwd = 'app/web'\n");
+    machine.tree.write("shop/one/web/x", "");
+    machine.tree.write("shop/app/web/x", "");
+    machine.tree.write("fix/one/web/x", "");
+    machine.tree.link_worktree("shop", "fix");
+    const std::string without = machine.consent("shop");
+    const auto lead = [&](const std::string& copy, const std::string& to) {
+        std::filesystem::remove_all(machine.tree.path(copy + "/app"));
+        std::filesystem::create_symlink(to, machine.tree.path(copy + "/app"));
+    };
+    lead("shop", "one");
+    const std::string one = machine.consent("shop");
+    CHECK(one != without);
+    lead("shop", machine.tree.path("shop/one"));
+    CHECK(machine.consent("shop") == one);
+    lead("fix", "one");
+    CHECK(machine.load("fix")->main_copy->consent == one);
+    for (const char* other : {"two", "/", "app"}) {
+        lead("shop", other);
+        CHECK(machine.consent("shop") != one);
+        lead("fix", other);
+        CHECK(machine.load("fix")->main_copy->consent != one);
+    }
+}
+
 TEST_CASE("a port that one insists on is not another's of the same project") {
     Machine machine;
     machine.tree.write("shop/persistproc.toml", "[process.a]\nrun = 'x'\nport = '3000+'\n");
