@@ -31,7 +31,13 @@ Result<LineFilter> LineFilter::make(const LineQuery& query, LookLimits limits) {
     return out;
 }
 
-bool LineFilter::find(PartSearch& search, std::string& part, LineEnds ends) {
+bool LineFilter::is_shown(const OfStream& of) const {
+    return of.is_shown || std::any_of(waiting_.begin(), waiting_.end(),
+                                      [&of](const Line& each) { return each.ordinal == of.ordinal; });
+}
+
+bool LineFilter::find(OfStream& of, std::string& part, LineEnds ends) {
+    PartSearch& search = of.search;
     const std::uint64_t passed = search.passed_bytes();
     std::optional<PartSearch::Found> found;
     for (std::size_t at = 0;;) {
@@ -42,7 +48,7 @@ bool LineFilter::find(PartSearch& search, std::string& part, LineEnds ends) {
         if (is_due) looked_bytes_ = 0;
         found = search.look(*pattern_, exclude_.get(), text, ends_of_part(part, text, ends));
         // It is within the part, else.
-        if (found && at == 0 && found->before > 0) part = std::string(found->text);
+        if (found && at == 0 && found->before > 0 && !is_shown(of)) part = std::string(found->text);
         at += text.size();
         if (found || at >= part.size()) break;
     }

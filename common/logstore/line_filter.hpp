@@ -39,13 +39,19 @@ public:
     /// that is too long to be held comes in parts, which `ends` tells: the rest of one that has matched is left out.
     template <class Give>
     void take(Line line, LineEnds ends, Give&& give) {
-        line.ordinal = ends.begins ? ++ordinal_ : ordinal_;
+        OfStream& of = stream_of(line);
+        if (ends.begins) of.ordinal = ++ordinal_;
+        line.ordinal = of.ordinal;
         if (!pattern_) return give(std::move(line), false);
-        OfStream& of = streams_[line.stream == Stream::err ? 1 : 0];
         if (!ends.begins && of.has_matched) return;
-        line.matched = of.has_matched = find(of.search, line.text, ends);
+        line.matched = of.has_matched = find(of, line.text, ends);
+        of.is_shown = line.matched || after_left_ > 0;
         if (line.matched) {
-            for (Line& each : std::exchange(waiting_, {})) give(std::move(each), false);
+            for (Line& each : std::exchange(waiting_, {})) {
+                OfStream& theirs = stream_of(each);
+                theirs.is_shown = theirs.is_shown || each.ordinal == theirs.ordinal;
+                give(std::move(each), false);
+            }
             after_left_ = after_;
             return give(std::move(line), false);
         }
@@ -73,12 +79,19 @@ public:
     void skip() noexcept { ordinal_ += 2; }
 
 private:
+    /// Of the line of which the last part was taken.
     struct OfStream {
         PartSearch search;
-        bool has_matched = false;  // the line of which the last part was taken
+        std::uint64_t ordinal = 0;
+        bool has_matched = false;
+        bool is_shown = false;  // that part
     };
-    /// Whether a part of a line matches. What a match needs of the part before is put in front of it.
-    bool find(PartSearch& search, std::string& part, LineEnds ends);
+    OfStream& stream_of(const Line& line) { return streams_[line.stream == Stream::err ? 1 : 0]; }
+    /// Or will be, with the match.
+    bool is_shown(const OfStream& of) const;
+    /// Whether a part of a line matches. What a match needs of the part before is put in front of it, unless that is
+    /// shown.
+    bool find(OfStream& of, std::string& part, LineEnds ends);
 
     LookLimits limits_;
     std::array<OfStream, 2> streams_;

@@ -74,6 +74,7 @@ bool PageLines::take(const LineView& line) {
     // Nothing of it was printed since: the page before has given it.
     if (line.end <= begin_) return true;
     LongLine& whole = long_line_of(line.stream);
+    const std::uint64_t end_before = whole.end;
     note_part(line, whole);
     if ((pattern_ || query_.count_only) && is_told(line, whole)) return true;
     // A record may hold many lines, and each may take its time.
@@ -89,8 +90,7 @@ bool PageLines::take(const LineView& line) {
         return true;
     }
     if (!found) return take_other(line, whole);
-    // Where the part before was kept as context, it is shown already.
-    const bool is_shown = !before_.empty() && before_.back().first.ordinal == whole.ordinal;
+    const bool is_shown = found->before > 0 && shows(whole, end_before);
     LineView shown = line;
     if (!is_shown || found->match.size() < found->text.size()) {
         shown.text = found->text;
@@ -98,6 +98,12 @@ bool PageLines::take(const LineView& line) {
         return take_match(shown, found->match, whole);
     }
     return take_match(line, line.text, whole);
+}
+
+bool PageLines::shows(const LongLine& of, std::uint64_t end) const {
+    const auto is_it = [&](const Line& each) { return each.ordinal == of.ordinal && each.end == end; };
+    return std::any_of(before_.begin(), before_.end(), [&](const auto& each) { return is_it(each.first); }) ||
+           std::any_of(kept_.rbegin(), kept_.rend(), is_it);
 }
 
 bool PageLines::take_other(const LineView& line, const LongLine& whole) {

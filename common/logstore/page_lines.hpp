@@ -106,6 +106,8 @@ private:
     void note_part(const LineView& line, LongLine& of);
     /// Whether a part before has matched: it is one match.
     bool is_told(const LineView& line, const LongLine& of);
+    /// Whether the part of a line that ends at `end` is context: one that is given, or waits for a match.
+    bool shows(const LongLine& of, std::uint64_t end) const;
     bool take_other(const LineView& line, const LongLine& whole);
     bool take_match(const LineView& line, std::string_view match, LongLine& whole);
     /// Context that waits for a match.

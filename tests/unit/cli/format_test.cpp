@@ -441,6 +441,39 @@ TEST_CASE("the line view looks at a very long line in parts, which neither begin
     CHECK(passed == 0);
 }
 
+TEST_CASE("a part of a very long line that stands around its match is shown once") {
+    const format::OutputStyle style;
+    const std::size_t part = 1u << 20;
+    const auto head = piece(Stream::out, std::string(part - 3, 'a') + "nee");
+    const auto rest = piece(Stream::out, "dle\nother\n");
+    const auto err = [](const std::string& line) { return piece(Stream::err, line + "\n"); };
+    const std::vector<std::vector<Follower::Item>> logs{
+        {piece(Stream::out, "quiet\n"), head, rest},
+        {head, err("quiet"), rest},
+        // It stands behind a match that was shown before.
+        {piece(Stream::out, "needle\n"), head, rest},
+        {err("needle"), head, rest},
+        {head, err("needle"), rest},
+    };
+    const auto text_of = [&](const std::vector<Follower::Item>& log) {
+        logstore::LineQuery query;
+        query.grep = "needle";
+        query.context = 2;
+        auto filter = logstore::LineFilter::make(query);
+        return shown(*format::make_line_view(style, std::move(*filter), false), log);
+    };
+    for (const auto& log : logs) {
+        const std::string text = text_of(log);
+        INFO(&log - logs.data());
+        CHECK(std::count(text.begin(), text.end(), 'a') == static_cast<std::ptrdiff_t>(part) - 3);
+        CHECK(text.ends_with("dle\nO:other\n"));
+    }
+    // It is no context any more.
+    const std::string text = text_of({head, err("1"), err("2"), err("3"), rest});
+    CHECK(text.ends_with("needle\nO:other\n"));
+    CHECK(text.size() < part);
+}
+
 TEST_CASE("what is ours is not inherited") {
     const char* own[] = {"PATH=/bin",       "PERSISTPROC_PORT=1", "NOTIFY_SOCKET=x", "LISTEN_FDS=1",
                          "INVOCATION_ID=1", "JOURNAL_STREAM=1",   "LISTENER=1",      nullptr};

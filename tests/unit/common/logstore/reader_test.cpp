@@ -887,6 +887,30 @@ TEST_CASE("a line is found whole across every border") {
     }
 }
 
+TEST_CASE("a part of a very long line that stands around its match is given once") {
+    for (const std::string before : {"quiet\n", "needle\n"}) {
+        for (const bool is_interrupted : {false, true}) {
+            tests::TemporaryDirectory directory;
+            WrittenLog log(directory.path() / "log");
+            const auto part = LinePattern::compile("needle").value().longest_text();
+            log.out(before);
+            log.out(std::string(part - 3, 'a') + "nee");
+            if (is_interrupted) log.separate(Stream::out);
+            if (is_interrupted) log.err("between\n");
+            log.out("dle\n", line_continues);
+            LineQuery query;
+            query.grep = "needle";
+            query.context = 2;
+            query.max_bytes = 64u << 20;
+            std::ptrdiff_t given = 0;
+            for (const auto& line : lines_of(log.path(), query).lines)
+                given += std::count(line.text.begin(), line.text.end(), 'a');
+            INFO(before << is_interrupted);
+            CHECK(given == static_cast<std::ptrdiff_t>(part) - 3);
+        }
+    }
+}
+
 TEST_CASE("a match may lie across the parts in which a very long line is looked at") {
     tests::TemporaryDirectory directory;
     WrittenLog log(directory.path() / "log");
