@@ -339,7 +339,10 @@ struct OutputArguments {
         schema::inlined(&A::request, each);
         each(field("ignore_case", &A::ignore_case)
                  .as_flag("i,ignore-case", "", "--grep and --exclude take large and small letters for the same"));
-        each(field("exclude", &A::exclude).range(1, 1024).as_flag("v,exclude", "RE2", "No lines that match this"));
+        each(field("exclude", &A::exclude)
+                 .range(1, 1024)
+                 .as_flag("v,exclude", "RE2",
+                          "No lines that match this; in one over 1 MiB it is looked for around the match alone"));
         each(field("before", &A::before)
                  .range(0, 100)
                  .as_flag("B,before-context", "N", "As -C, of what stands before the match"));
