@@ -123,10 +123,7 @@ CheckAnswer judge(const domain::HttpCheck& check, const Exchanged& exchanged) {
     if (check.body.empty()) return yes();
     const auto pattern = logstore::LinePattern::compile(check.body, logstore::check_pattern_memory);
     if (!pattern) return no("body: " + pattern.error().message);
-    if (answer.body.size() > pattern->longest_text())
-        return no(fmt::format("its body is longer than the {} bytes that this expression can be looked for in",
-                              pattern->longest_text()));
-    return pattern->find_span(answer.body) ? yes() : no("its body does not match");
+    return judge_body(answer.body, answer.is_whole || exchanged.failed, *pattern);
 }
 
 std::optional<int> read_port(std::string_view digits) {
@@ -211,6 +208,15 @@ HttpAnswer read_http_answer(std::string_view bytes) {
     const auto parsed = std::from_chars(length.data(), length.data() + length.size(), size);
     out.is_whole = !length.empty() && parsed.ec == std::errc{} && rest.size() >= size;
     return out;
+}
+
+CheckAnswer judge_body(std::string_view body, bool is_all, const logstore::LinePattern& pattern) {
+    const std::string_view looked = body.substr(0, pattern.longest_text());
+    is_all = is_all && looked.size() == body.size();
+    if (pattern.find_span(looked, {.begins = true, .ends = is_all})) return yes();
+    return no(
+        is_all ? std::string("its body does not match")
+               : fmt::format("the first {} bytes of its body do not match, and no more is looked at", looked.size()));
 }
 
 std::vector<PrintedUrl> find_urls(std::string_view line) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "common/async/turns.hpp"
+#include "common/logstore/search.hpp"
 #include "daemon/core/check_probes.hpp"
 #include "daemon/core/pattern_watches.hpp"
 #include "daemon/core/shim_host.hpp"
@@ -51,6 +52,8 @@ struct HttpAnswer {
     bool is_whole = false;
 };
 HttpAnswer read_http_answer(std::string_view bytes);
+/// Whether what has come of a body matches, as far as one look at it may go. `is_all`: no more of it comes. Pure.
+CheckAnswer judge_body(std::string_view body, bool is_all, const logstore::LinePattern& pattern);
 
 /// The port of the first "http://localhost:5173/" in a line, or of another address of this machine, with where it
 /// begins and how long it is. Nothing: there is none. Pure.

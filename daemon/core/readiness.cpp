@@ -16,8 +16,10 @@ constexpr std::int64_t health_failures = 3;
 // So late a machine under load comes to a probe at most.
 constexpr nanoseconds shortest_gap = 5s;
 
-/// Of what is observed, as long as nothing has come; a probe answers soon.
-std::string unanswered(const domain::Check& check) {
+/// As long as nothing has come; most probes answer soon.
+std::string unanswered(const domain::Check& check, bool is_awaited) {
+    if (is_awaited && std::holds_alternative<domain::CommandCheck>(check.subject))
+        return "has not ended, or waits for its turn";
     if (std::holds_alternative<domain::LogCheck>(check.subject)) return "no line matches yet";
     if (std::holds_alternative<domain::NotifyCheck>(check.subject)) return "has not said so";
     return {};
@@ -224,7 +226,8 @@ std::string Readiness::detail() const {
     for (const auto* const states : {&ready_, &health_}) {
         for (const State& each : *states) {
             if (each.holds) continue;
-            const std::string answer = each.detail.empty() ? unanswered(each.check) : each.detail;
+            const bool is_awaited = each.is_running && states == &ready_;
+            const std::string answer = each.detail.empty() ? unanswered(each.check, is_awaited) : each.detail;
             if (!answer.empty())
                 out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", domain::check_text(each.check), answer);
         }

@@ -1,5 +1,7 @@
 #include "daemon/core/local_check_probes.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/asio/io_context.hpp>
 
 #include "common/async/notifier.hpp"
@@ -64,6 +66,21 @@ TEST_CASE("given an answer cut at every byte, when it is read, then it is whole 
     CHECK(read_http_answer("HTTP/1.0 404 Not Found\r\n\r\nno").status == 404);
     for (const char* other : {"SSH-2.0-OpenSSH_9.2\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 abc x\r\n\r\n", "\r\n\r\n"})
         CHECK(read_http_answer(other).status == 0);
+}
+
+TEST_CASE("given a body of which not all is looked at, when it does not match there, then that is said") {
+    const auto easy = logstore::LinePattern::compile("^ready$").value();
+    CHECK(judge_body("x\nready", true, easy).holds);
+    CHECK(judge_body("x", true, easy).detail == "its body does not match");
+    // It may go on, so that its end is none of a line.
+    CHECK(judge_body("x\nready", false, easy).detail ==
+          "the first 7 bytes of its body do not match, and no more is looked at");
+    const auto slow = logstore::LinePattern::compile("ready|(x{1,500}){1,2}y").value();
+    const std::size_t most = slow.longest_text();
+    REQUIRE(most < 64u << 10);
+    CHECK(judge_body("ready" + std::string(most, '.'), true, slow).holds);
+    CHECK(judge_body(std::string(most, '.') + "ready", true, slow).detail ==
+          fmt::format("the first {} bytes of its body do not match, and no more is looked at", most));
 }
 
 TEST_CASE("given what programs print, when addresses of this machine are looked for, then they can be opened") {

@@ -189,6 +189,14 @@ TEST_CASE("given several checks, when it is not ready, then each that does not h
     of.apply(yes({Purpose::readiness, 1}), t0);
     of.apply(yes({Purpose::readiness, 2}), t0);
     CHECK(of.detail() == "port 3000: refused; port 3000: held by p4");
+    const domain::Check command{.subject = domain::CommandCheck{{"pg_isready"}}};
+    Readiness of_command({command}, {}, t0);
+    of_command.begin(t0);
+    CHECK(of_command.detail() == "pg_isready: has not ended, or waits for its turn");
+    Readiness of_health({}, {command}, t0);
+    of_health.begin(t0);
+    of_health.wake(t0 + 10s);
+    CHECK(of_health.detail().empty());
 }
 
 TEST_CASE("given a program that reloads, when it says so, then it is not ready until it says that it is") {
