@@ -62,10 +62,10 @@ target_compile_definitions(persistproc_asio INTERFACE
   BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC BOOST_ASIO_DISABLE_BOOST_ALIGN)
 target_link_libraries(persistproc_asio INTERFACE Boost::headers Threads::Threads)
 
-# persistproc_unity(TARGET): its sources are compiled several at once (PERSISTPROC_UNITY).
-function(persistproc_unity target)
+# persistproc_unity(TARGET SOURCES_AT_ONCE): so many of its sources are compiled as one (PERSISTPROC_UNITY).
+function(persistproc_unity target at_once)
   if(PERSISTPROC_UNITY)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${at_once})
   endif()
 endfunction()
 
@@ -112,9 +112,11 @@ function(persistproc_library folder)
       persistproc_optimize_little(${target})
     endif()
     persistproc_precompile_for(${target} "" ${ARG_DEPENDS})
-    # A tool's file is what is changed most: it is built by itself where people build.
-    if(NOT target STREQUAL daemon_tools OR PERSISTPROC_SANITIZE)
-      persistproc_unity(${target})
+    # A tool's file is what is changed most: few others are compiled with it where people build.
+    if(target STREQUAL daemon_tools AND NOT PERSISTPROC_SANITIZE)
+      persistproc_unity(${target} 4)
+    else()
+      persistproc_unity(${target} 16)
     endif()
   endif()
 endfunction()
