@@ -95,8 +95,11 @@ CallContext Server::Call::context(const Json& params) {
     if (const Json* meta = find_member(params, "_meta"); meta != nullptr && meta->is_object()) {
         if (const Json* token = find_member(*meta, "progressToken")) progress_token = id_text(*token);
         if (progress_token.size() > most_id_bytes) progress_token.clear();
+        // Not by operator[], which looks through all that are there already: a request may hold 50,000.
+        Json::object_t own;
         for (const auto& [name, value] : meta->items())
-            if (name.starts_with("persistproc/")) out.own_meta[name] = value;
+            if (name.starts_with("persistproc/")) own.push_back({name, value});
+        if (!own.empty()) out.own_meta = std::move(own);
     }
     if (has_sessions(caller->revision)) return out;
     const Json* responses = find_member(params, "inputResponses");

@@ -6,6 +6,7 @@ two, or two for one, shows it. After each attack another client is served at onc
 along; at the end the daemon is the same process, holds hardly more memory, and has started nothing.
 """
 import json
+import os
 import pathlib
 import re
 import resource
@@ -469,6 +470,10 @@ class Attacked(harness.TestCase):
         rollup = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
         return int(re.search(r"(?m)^Pss:\s+(\d+) kB", rollup)[1]) << 10
 
+    def processor_seconds(self):
+        user, system = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def open_descriptors(self):
         return len(list(pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
@@ -840,6 +845,18 @@ class Floods(Attacked):
         )
         self.assertEqual([status for status, _, _ in answers], [202] * 5000)
         self.assertEqual(attacker.request("ping"), {})
+
+    def test_members_that_are_named_like_ours_cost_no_more_than_others(self):
+        def cost(prefix):
+            before = self.processor_seconds()
+            meta = {f"{prefix}/{number:05}": 1 for number in range(40_000)}
+            self.assertEqual(self.other.request("tools/call", {"name": "list_processes", "arguments": {}, "_meta": meta})
+                             ["structuredContent"], {"processes": []})
+            return self.processor_seconds() - before
+
+        # Where each is looked for among all before it, they cost a hundred times as much.
+        others = cost("elsewhere")
+        self.assertLess(cost("persistproc"), 10 * others + 0.1)
 
     def test_sessions_of_one_cost_others_none(self):
         answers = self.pipelined(post(LENGTH) * 1000)
