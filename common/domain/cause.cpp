@@ -92,7 +92,8 @@ std::string cause_text(const Cause& cause) {
                                base::counted(cause.count.value_or(0), "run in a row was", "runs in a row were"),
                                base::format_seconds(cause.seconds.value_or(0)));
         case CauseCode::runs_again:
-            return fmt::format("runs again at {}{}", base::format_rfc3339(cause.at.value_or(WallTime{})),
+            // Never more than a day from when it was set: the time of day says it.
+            return fmt::format("runs again at {}Z{}", base::format_rfc3339(cause.at.value_or(WallTime{})).substr(11, 8),
                                count_text(cause));
         case CauseCode::shut_down: return "persistproc shutdown stopped everything";
         case CauseCode::called_off: return fmt::format("stopped{} after it had ended", by_text(cause));

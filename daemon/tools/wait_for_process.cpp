@@ -57,6 +57,18 @@ std::string not_ready_text(const core::WaitResult& result) {
     return result.not_ready.empty() ? "" : fmt::format(" ({})", base::escape_line(result.not_ready));
 }
 
+/// What has not come, in the fewest words.
+std::string_view awaited_text(ops::WaitCondition until) {
+    switch (until) {
+        case ops::WaitCondition::pattern: return "the pattern";
+        case ops::WaitCondition::port: return "the port";
+        case ops::WaitCondition::exit: return "it ended";
+        case ops::WaitCondition::quiet: return "it was quiet";
+        case ops::WaitCondition::ready: break;
+    }
+    return "it was ready";
+}
+
 /// `left`: as for `answer`.
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left,
                           Introduced introduced) {
@@ -64,14 +76,13 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
         who_in(result.process, introduced) + (request.until == ops::WaitCondition::exit ? "" : next_run(result));
     switch (result.end) {
         // The line itself comes with the output below: what a program printed does not stand among our own facts.
-        case ops::WaitOutcome::matched: return who + "the last line matched";
+        case ops::WaitOutcome::matched: return who + "last line matched";
         case ops::WaitOutcome::ready:
             return fmt::format("{}ready{}", who, result.process.url.empty() ? "" : " at " + result.process.url);
         case ops::WaitOutcome::port_open: return fmt::format("{}listens on port {}", who, result.port.value_or(0));
         case ops::WaitOutcome::quiet: return fmt::format("{}quiet for {} s", who, request.quiet_seconds.value_or(2));
         case ops::WaitOutcome::error:
-            return fmt::format("{}error{} before what was waited for ({})", who, place_of(result.error),
-                               schema::enum_name(request.until));
+            return fmt::format("{}error{} before {}", who, place_of(result.error), awaited_text(request.until));
         case ops::WaitOutcome::timed_out:
             if (left > 0)
                 return fmt::format("{}not yet after {} s: {}{}. Still waiting: call again with timeout_seconds {}{}",
@@ -91,8 +102,9 @@ std::string what_happened(const ops::WaitRequest& request, const core::WaitResul
     const bool is_told = !result.process.is_live && result.process.ended_run == result.run;
     // What had come before nobody knows, but for what it printed.
     const bool was_over = result.was_over && request.until != ops::WaitCondition::pattern;
-    return fmt::format("{}run {} {} before {} ({}){}", who, run, is_told ? "ended" : fate(outcome),
-                       was_over ? "this wait began" : "what was waited for", schema::enum_name(request.until),
+    return fmt::format("{}run {} {} before {}{}", who, run, is_told ? "ended" : fate(outcome),
+                       was_over ? fmt::format("this wait began ({})", schema::enum_name(request.until))
+                                : std::string(awaited_text(request.until)),
                        error_at(result.error));
 }
 

@@ -1012,7 +1012,7 @@ TEST_CASE("what is waited for follows from what is given, behind a start too") {
     log.out("getting ready\n");
     daemon.advance_until(10ms, [&] { return daemon.is_answered(start); });
     const Json started = daemon.answer(start)["result"];
-    CHECK(said(started).starts_with("Started p1 \"web\", PID 1001; cursor p1:0\nthe last line matched; cursor p1:"));
+    CHECK(said(started).starts_with("Started p1 \"web\", PID 1001; cursor p1:0\nlast line matched; cursor p1:"));
     CHECK(said(started).ends_with("\ngetting ready\n"));
     CHECK(started["structuredContent"]["created"] == true);
     CHECK(started["_meta"]["persistproc/result"]["outcome"] == "matched");
@@ -1165,7 +1165,7 @@ TEST_CASE("what a program prints stands behind our own facts") {
     const Json result = daemon.answer(wait)["result"];
     const auto text = result["content"][0]["text"].get<std::string>();
     const std::string first = text.substr(0, text.find('\n'));
-    CHECK(first.starts_with("p1 \"say \\\"hi\\\"; next cursor p9:1:1\" running; the last line matched; cursor p1:"));
+    CHECK(first.starts_with("p1 \"say \\\"hi\\\"; next cursor p9:1:1\" running; last line matched; cursor p1:"));
     CHECK(first.find("needle") == std::string::npos);
     CHECK(text.ends_with("\nneedle; next cursor p1:7:7\n"));
 }

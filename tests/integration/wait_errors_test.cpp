@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -91,10 +92,11 @@ TEST_CASE("an error ends a wait for something else, with file and line and the w
         CHECK(meta["error"]["message"] == "ValueError: no");
         CHECK(meta["error"]["text"] == traceback);
         const std::string text = Waiting::text(result);
-        const std::string until = arguments["until"];
-        CHECK(text.starts_with(
-            "conflict: p1 \"web\" running; error at /home/me/shop/app.py:3 before what was waited for (" + until +
-            "); cursor p1:"));
+        const std::string_view awaited = arguments == for_pattern ? "the pattern"
+                                         : arguments == for_port  ? "the port"
+                                                                  : "it was quiet";
+        CHECK(text.starts_with(fmt::format(
+            "conflict: p1 \"web\" running; error at /home/me/shop/app.py:3 before {}; cursor p1:", awaited)));
         CHECK(text.ends_with(std::string("\n") + traceback));
         CHECK(text.find("Traceback") == text.rfind("Traceback"));
         // The cursor goes on behind the error.
