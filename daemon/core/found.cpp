@@ -166,7 +166,9 @@ Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Want
                WallTime now, bool is_before_restart) {
     const auto& state = run.state;
     if (run.other_format) return FoundUnsupported{*run.other_format};
-    if (run.shim_alive) {
+    // A shim that has nothing left but to sync answers nobody, and its last word is on record.
+    const bool is_leaving = run.trouble.empty() && state.phase == rundir::Phase::exited && state.tree_empty != 0;
+    if (run.shim_alive && !is_leaving) {
         if (state.phase < rundir::Phase::started && run.trouble.empty()) return FoundStarting{};
         return FoundAlive{};
     }

@@ -67,6 +67,8 @@ TEST_CASE("what is found of a run means what the table says") {
     unnamed.state.boot_id = {};
     FoundRun unseen = a_run(Phase::started);
     unseen.state.outcome_unknown = 1;
+    FoundRun leaving = a_run(Phase::exited, true);
+    leaving.state.tree_empty = 1;
     struct Cell {
         const char* title;
         FoundRun run;
@@ -84,6 +86,8 @@ TEST_CASE("what is found of a run means what the table says") {
         {"a shim that has not written yet", a_run(Phase::none, true), {}, up, "starting"},
         {"a program under a living shim", a_run(Phase::started, true), {}, up, "alive"},
         {"an ended one whose shim still lives", a_run(Phase::exited, true), exited(), down, "alive"},
+        {"one whose shim only syncs yet, nothing wanted", leaving, exited(), down, "settled"},
+        {"one whose shim only syncs yet, an exit nobody heard of", leaving, {}, up, "ended"},
         {"a living shim with a damaged state", damaged_alive, {}, up, "alive"},
         {"a newer version", newer, {}, up, "unsupported"},
         {"an exit nobody heard of", a_run(Phase::exited), {}, up, "ended"},
