@@ -102,7 +102,7 @@ class Checks(harness.TestCase):
         self.place.environment["http_proxy"] = self.place.environment["HTTP_PROXY"] = "http://127.0.0.1:1"
         url = f"http://localhost:{port}/healthz"
         self.ok("start", "--label", "moved", "--ready", url, "--wait", "--", *self.server(port, status=302))
-        self.assertIn(b"asked /healthz", self.ok("output", "moved").out)
+        harness.eventually("it was asked", lambda: b"asked /healthz" in self.ok("output", "moved").out)
         port = harness.free_port()
         url = f"http://localhost:{port}/private"
         closed = self.server(port, status=401)

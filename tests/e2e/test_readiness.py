@@ -1,10 +1,12 @@
 """A daemon answers from its first connection on, however much an earlier one left it; what waits, waits with a bound."""
 import contextlib
+import errno
 import http.client
 import json
 import os
 import pathlib
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -171,6 +173,10 @@ class Gate(Case):
 
 
 class FirstConnections(Case):
+    def is_port_closed(self):
+        with socket.socket() as wire:
+            return wire.connect_ex(("127.0.0.1", self.daemon.port)) == errno.ECONNREFUSED
+
     def test_whoever_gets_in_is_answered(self):
         self.fill(ENDED // 10)
         self.daemon.start()
@@ -180,6 +186,8 @@ class FirstConnections(Case):
         harness.eventually("its end is durable", lambda: record.exists() and ended.session in record.read_text())
         for _ in range(STARTS):
             self.daemon.kill()
+            # A shim it was just about to execute has its descriptors until then.
+            harness.eventually("its port is closed", self.is_port_closed)
             wrong, answered, stop = [], [], threading.Event()
 
             def hammer(request, session, expected):
