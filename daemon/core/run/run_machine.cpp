@@ -163,7 +163,11 @@ struct RunMachine::Step {
         if (told == Told::ended && empty && !failed) out.emplace_back(TellEmptied{});
         const DropSpares drop{.report = state.exec_confirmed != 0, .child = ended || failed, .all = empty};
         if (drop.report || drop.child || drop.all) out.emplace_back(drop);
-        if (state.successors > 0 && !ended) out.emplace_back(WatchProgram{});
+        if (state.successors > 0 && !ended) {
+            out.emplace_back(WatchProgram{});
+            // The program is watched once, and may have ended while no shim could be told.
+            if (self.ended_) out.emplace_back(SendEnd{*self.ended_});
+        }
         if (told == Told::started) self.phase_ = Live{};
         if (told == Told::ended) {
             if (empty)
@@ -347,7 +351,6 @@ struct RunMachine::Step {
             out.emplace_back(Wake{self.bounds_.start});
         }
         // What came while nobody was there to hear it.
-        if (self.ended_) out.emplace_back(SendEnd{*self.ended_});
         if (self.order_ && !std::holds_alternative<Leaving>(self.phase_)) out.emplace_back(SendStop{*self.order_});
         return out;
     }
@@ -444,7 +447,9 @@ Actions RunMachine::on(const Event& event, WallTime now) {
     }
     if (const auto* seen = std::get_if<ProgramSeenEnding>(&event)) {
         ended_ = seen->end;
-        if (hears) return {SendEnd{seen->end}};
+        const auto* silent = std::get_if<Silent>(&phase_);
+        const bool is_listening = silent != nullptr && silent->step == Silent::Step::listening;
+        if (hears || is_listening || std::holds_alternative<Committed>(phase_)) return {SendEnd{seen->end}};
         return {};
     }
     // A copy: a cell replaces the phase it was called with.

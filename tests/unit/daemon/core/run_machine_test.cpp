@@ -295,8 +295,32 @@ TEST_CASE("a start that its shim did not live to confirm is confirmed by the nex
                      {looked(unconfirmed, false, true), "replacing:starting", "replace"},
                      {shim, "replacing:awaiting", "wake"},
                      {ready, "replacing:handed", "hand over, wake"},
-                     {says(taken_over), "committed", "watch, wake"},
-                     {says(started(1)), "live", "STARTED, watch, rest"}});
+                     {says(taken_over), "committed", "watch, wake"}});
+    const Event ended = ProgramSeenEnding{{How::exited, 3}};
+    SECTION("it runs") { follow(machine, {{says(started(1)), "live", "STARTED, watch, rest"}}); }
+    SECTION("it ends before that: the next shim is told how") {
+        follow(machine, {{ended, "committed", "end"}, {says(started(1)), "live", "STARTED, watch, end, rest"}});
+    }
+    SECTION("it ends, and nothing is confirmed") {
+        follow(machine, {{elapsed, "silent:listening", "SILENT, rest"}, {ended, "silent:listening", "end"}});
+    }
+}
+
+TEST_CASE("an end that is seen while its shim cannot be told is told once it answers") {
+    RunMachine machine = live();
+    const Event ended = ProgramSeenEnding{{How::exited, 3}};
+    follow(machine, {{says(started(1)), "live", "watch"}, {gone, "examining", "look"}});
+    SECTION("while its directory is read") {
+        follow(machine, {{ended, "examining", ""}, {looked(started(1), true), "silent:pausing", "SILENT, wake"}});
+    }
+    SECTION("while it is silent") {
+        follow(machine, {{looked(started(1), true), "silent:pausing", "SILENT, wake"}, {ended, "silent:pausing", ""}});
+    }
+    follow(machine, {{elapsed, "silent:looking", "look, rest"},
+                     {looked(started(1), true), "silent:connecting", "connect"},
+                     {Connected{}, "silent:greeting", "hello, wake"},
+                     {says(started(1)), "live", "STARTED, watch, end, rest"},
+                     {says(exited(true)), "leaving", "ENDED, EMPTIED"}});
 }
 
 TEST_CASE("leftovers whose shim was killed are kept by another, where that can be") {
