@@ -33,6 +33,7 @@ pid_t sessions[most];         // likewise
 std::size_t found_count = 0;
 pid_t spared[most];
 std::size_t spared_count = 0;
+bool has_missed = false;  // something could not be read: there may be others
 /// Whom the last look took for members. Here, since memory that nothing was ever written to costs nothing.
 constexpr std::size_t most_remembered = 512;
 base::PidIdentity remembered[most_remembered];
@@ -53,6 +54,13 @@ void note_stranger(base::PidIdentity process) noexcept {
 
 using ProcPath = ShortText<64>;
 
+/// Whether a call failed for want of descriptors or memory: then it says nothing of what it was asked for.
+bool is_for_want(int error) noexcept { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
+void note_failure(int error) noexcept {
+    if (is_for_want(error)) has_missed = true;
+}
+
 pid_t parse_pid(const char*& at, const char* end) noexcept {
     long value = 0;
     for (; at < end && *at >= '0' && *at <= '9' && value < 100'000'000; ++at) value = value * 10 + (*at - '0');
@@ -71,6 +79,7 @@ bool read_facts(pid_t pid, Facts& out) noexcept {
     char text[1024];
     const ssize_t size =
         os::read_file_at(AT_FDCWD, ProcPath("/proc/").add(pid).add("/stat").c_str(), text, sizeof text);
+    if (size < 0) note_failure(static_cast<int>(-size));
     if (size <= 0) return false;
     const auto* close = static_cast<const char*>(::memrchr(text, ')', static_cast<std::size_t>(size)));
     if (close == nullptr || text + size - close < 5) return false;
@@ -126,6 +135,7 @@ void for_each_name(int directory, Each each) noexcept {
             at += entry->d_reclen;
         }
     }
+    if (got < 0) note_failure(errno);
     ::close(directory);
 }
 
@@ -133,7 +143,10 @@ void for_each_name(int directory, Each each) noexcept {
 template <class Each>
 bool for_each_number(const char* path, Each each) noexcept {
     const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return false;
+    if (fd < 0) {
+        note_failure(errno);
+        return false;
+    }
     for_each_name(fd, [&](const char* name) {
         const char* at = name;
         const pid_t number = parse_pid(at, name + std::strlen(name));
@@ -150,6 +163,7 @@ bool add_children(pid_t pid) noexcept {
         const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd < 0) {
             if (errno == ENOENT && pid == ::getpid()) listed = false;
+            note_failure(errno);
             return;
         }
         char text[4096];
@@ -165,6 +179,7 @@ bool add_children(pid_t pid) noexcept {
                 }
             }
         }
+        if (got < 0) note_failure(static_cast<int>(-got));
         add_found(pending);
         ::close(fd);
     });
@@ -174,7 +189,11 @@ bool add_children(pid_t pid) noexcept {
 /// All processes that live into found[], with parents, sessions and times of start.
 std::size_t read_all() noexcept {
     std::size_t all = 0;
+    const pid_t self = ::getpid();
+    bool is_self_met = false;
     for_each_number("/proc", [&](pid_t pid) {
+        if (pid == self) is_self_met = true;
+        if (all == most) has_missed = true;
         Facts facts;
         if (all == most || !read_facts(pid, facts) || facts.is_dead) return;
         parents[all] = facts.parent;
@@ -183,7 +202,13 @@ std::size_t read_all() noexcept {
         is_doubtful[all] = false;
         found[all++] = pid;
     });
+    if (!is_self_met) has_missed = true;
     return all;
+}
+
+void begin_look() noexcept {
+    found_count = spared_count = 0;
+    has_missed = false;
 }
 
 void swap_found(std::size_t a, std::size_t b) noexcept {
@@ -225,7 +250,10 @@ struct Mark {
 Mark mark_of(pid_t pid, const char* ours) noexcept {
     Mark out;
     const int fd = ::open(ProcPath("/proc/").add(pid).add("/environ").c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return out;
+    if (fd < 0) {
+        note_failure(errno);
+        return out;
+    }
     constexpr std::size_t name_size = sizeof rundir::run_mark_name;  // with the '='
     constexpr std::size_t entry_size = name_size + 32;
     char text[4096], entry[entry_size + 1];
@@ -249,6 +277,10 @@ Mark mark_of(pid_t pid, const char* ours) noexcept {
             else if (size <= entry_size)
                 entry[size < entry_size ? size : entry_size] = text[i], ++size;
         }
+    }
+    if (got < 0) {
+        note_failure(static_cast<int>(-got));
+        out.is_read = false;
     }
     end_entry();
     ::close(fd);
@@ -387,23 +419,19 @@ int Tree::signal_group(int signal, pid_t group) noexcept {
 }
 
 bool Tree::is_empty() noexcept {
-    if (is_successor_) {
+    begin_look();
+    if (is_successor_ || !add_children(::getpid())) {
         find();
-        return found_count == 0;
+        return found_count == 0 && !has_missed;
     }
     // Whatever else there is has one of the keeper's children above it, which is then part of the tree.
-    found_count = spared_count = 0;
-    if (!add_children(::getpid())) {
-        find();
-        return found_count == 0;
-    }
     for (std::size_t i = 0; i < found_count; ++i)
         if (judge(found[i], true) != Belonging::spared) return false;
-    return true;
+    return !has_missed;
 }
 
 void Tree::find() noexcept {
-    found_count = spared_count = 0;
+    begin_look();
     if (is_successor_)
         find_by_marks();
     else
@@ -513,8 +541,8 @@ Tree::Belonging Tree::judge(pid_t pid, bool is_orphan) noexcept {
     if (mark.is_ours) return Belonging::member;
     const int descriptors = ::open(ProcPath("/proc/").add(pid).add("/fd").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptors < 0) {
-        const bool is_ours_to_blame = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
-        return is_ours_to_blame ? Belonging::doubtful : Belonging::member;
+        note_failure(errno);
+        return is_for_want(errno) ? Belonging::doubtful : Belonging::member;
     }
     bool holds = false;
     for_each_name(descriptors, [&](const char* number) {

@@ -41,7 +41,8 @@ public:
     void signal_and_continue(int signal, pid_t group) noexcept;
     /// Signals the process group, but for the spared. Returns 0 or errno.
     int signal_group(int signal, pid_t group) noexcept;
-    /// Whether nothing of it is left. Only when the program has been reaped.
+    /// Whether nothing of it is left; no, where something could not be looked at. Only when the program has been
+    /// reaped.
     bool is_empty() noexcept;
 
 private:

@@ -1,8 +1,12 @@
 // A keeper is killed; the test plays the daemon that has another one take over.
+#include <fmt/format.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/support/catch.hpp"
@@ -117,6 +121,48 @@ TEST_CASE("a successor ends descendants that show no mark and have left the sess
     keeper.send(ended);
     CHECK(keeper.wait_for(MessageType::tree_empty).request == 1);
     for (const pid_t pid : spawned) CHECK_FALSE(is_running(pid));
+    CHECK(keeper.wait_for_leave() == 0);
+}
+
+TEST_CASE("a keeper that can open nothing takes no tree for empty") {
+    tests::TemporaryDirectory data;
+    const auto go = (data.path() / "go").string();
+    KeeperDriver keeper(data.path(), child({"spawn-closed", ",", "until-file", go, ",", "exit", "3"}));
+    const pid_t program = keeper.start().pid;
+    keeper.wait_for_output("\n");
+    const pid_t left = std::atoi(keeper.output().c_str() + std::strlen("spawned "));
+    const auto end_program = [&] { std::ofstream{go}; };
+    // All of these are in use for as long as a keeper lives.
+    const auto limit_descriptors = [&] {
+        const rlimit few{10, 4096};
+        for (rlim_t fd = 0; fd < few.rlim_cur; ++fd)
+            REQUIRE(std::filesystem::exists(fmt::format("/proc/{}/fd/{}", keeper.shim_pid(), fd)));
+        REQUIRE(::prlimit(keeper.shim_pid(), RLIMIT_NOFILE, &few, nullptr) == 0);
+    };
+    SECTION("the one that began it") {
+        limit_descriptors();
+        end_program();
+    }
+    SECTION("the one that took over") {
+        keeper.kill();
+        keeper.take_over();
+        keeper.send(MessageType::signal, 3, SIGCONT);
+        keeper.wait_for(MessageType::done);
+        limit_descriptors();
+        end_program();
+        REQUIRE(::waitpid(program, nullptr, 0) == program);
+        ControlMessage ended;
+        ended.type = MessageType::ended;
+        ended.epoch = 1;
+        ended.end = {ProgramEnd::How::exited, 3};
+        keeper.send(ended);
+    }
+    CHECK(keeper.wait_for_end().tree_empty == 0);
+    const rlimit enough{1024, 4096};
+    REQUIRE(::prlimit(keeper.shim_pid(), RLIMIT_NOFILE, &enough, nullptr) == 0);
+    keeper.send(MessageType::stop, 1, 0, 0, true);
+    keeper.wait_for(MessageType::tree_empty);
+    CHECK_FALSE(is_running(left));
     CHECK(keeper.wait_for_leave() == 0);
 }
 
