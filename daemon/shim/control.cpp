@@ -1,6 +1,8 @@
 #include "daemon/shim/control.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -184,6 +186,13 @@ void Control::push(const ControlMessage& message) noexcept {
 bool Control::has_daemon() const noexcept {
     for (const auto& each : connections_)
         if (each.fd >= 0 && each.greeted) return true;
+    return false;
+}
+
+bool Control::has_unread() const noexcept {
+    int bytes = 0;
+    for (const auto& each : connections_)
+        if (each.fd >= 0 && each.greeted && ::ioctl(each.fd, SIOCOUTQ, &bytes) == 0 && bytes > 0) return true;
     return false;
 }
 

@@ -69,6 +69,8 @@ public:
     void close_all() noexcept;
     /// Whether anybody is connected who has greeted.
     bool has_daemon() const noexcept;
+    /// Whether one of them has not read all it was sent.
+    bool has_unread() const noexcept;
 
 private:
     Connection& free_place() noexcept;

@@ -76,7 +76,9 @@ int Keeper::run() noexcept {
 }
 
 std::uint64_t Keeper::deadline() const noexcept {
-    return std::min({pump_.deadline(), drain_until_, linger_until_, sync_at_ != os::never ? sync_at_ : rest_at_,
+    // Of a successor the end of the drain means nothing yet while it has still to hear how the program ended.
+    const std::uint64_t drained_at = is_decided() ? drain_until_ : os::never;
+    return std::min({pump_.deadline(), drained_at, linger_until_, sync_at_ != os::never ? sync_at_ : rest_at_,
                      stop_.kill_at, decide_at_, look_for_program_at_, look_at_tree_at_, tell_at_});
 }
 
@@ -147,8 +149,7 @@ bool Keeper::is_final() const noexcept {
 
 void Keeper::advance(std::uint64_t now) noexcept {
     if (!is_starter()) decide_outcome(now);
-    const bool is_decided = ended_.pid != 0 || state_.state().outcome_unknown != 0;
-    if (is_decided && !reaped_ && (pump_.closed() || now >= drain_until_)) record_exit(now);
+    if (is_decided() && !reaped_ && (pump_.closed() || now >= drain_until_)) record_exit(now);
     if (!is_final() || (pid_ != 0 && !reaped_)) return;
     if (pipes_held_ && pump_.closed()) {
         log_.append_event(Event::output_closed, 0);

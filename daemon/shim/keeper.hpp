@@ -90,6 +90,8 @@ private:
 
     // keeper.cpp
     std::uint64_t deadline() const noexcept;
+    /// Whether it is known how the program ended, or known that nobody will tell.
+    bool is_decided() const noexcept { return ended_.pid != 0 || state_.state().outcome_unknown != 0; }
     void look_at_children(std::uint64_t now) noexcept;
     void sync_in_time(std::uint64_t now) noexcept;
     void advance(std::uint64_t now) noexcept;

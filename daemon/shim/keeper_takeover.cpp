@@ -103,6 +103,7 @@ void Keeper::look_at_foreign_child(std::uint64_t now) noexcept {
     drain_until_ = now + drain_ns;
     decide_at_ = now;
     decide_until_ = now + (child_ >= 0 ? answers_ns : 0);
+    push_state();
 }
 
 void Keeper::hear_end(const ControlMessage& received, std::uint64_t now) noexcept {
@@ -112,7 +113,7 @@ void Keeper::hear_end(const ControlMessage& received, std::uint64_t now) noexcep
     using How = rundir::ProgramEnd::How;
     if (received.end.how != How::exited && received.end.how != How::killed) {
         // That daemon is not its parent either; the kernel may know, or nobody does.
-        if (child_ < 0 || !os::tells_ends(child_)) decide_until_ = now;
+        if (child_ < 0 || !os::tells_ends(child_)) state_.state().outcome_unknown = 1;
         return;
     }
     ended_.pid = pid_;
@@ -129,6 +130,8 @@ void Keeper::decide_outcome(std::uint64_t now) noexcept {
     decide_at_ = now + ask_again_ns;
     ended_ = child_ >= 0 ? os::find_ended(child_) : os::Ended{};
     if (ended_.pid != 0) return;
+    // A daemon that has not read yet that the program is gone stands still: its time begins when it goes on.
+    if (child_ >= 0 && now >= decide_until_ && control_.has_unread()) decide_until_ = now + answers_ns;
     const bool may_be_told = control_.has_daemon() || (child_ >= 0 && os::tells_ends(child_));
     if (now >= decide_until_ || !may_be_told) state_.state().outcome_unknown = 1;
 }

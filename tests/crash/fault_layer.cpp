@@ -15,6 +15,7 @@
 #include <cstdarg>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 #include "common/rundir/state_slots.hpp"
 
@@ -78,6 +79,7 @@ int __real_prctl(int, ...);
 int __real_chdir(const char*);
 int __real_getsockopt(int, int, int, void*, socklen_t*);
 long __real_syscall(long, ...);
+int __real_clock_gettime(clockid_t, timespec*);
 }
 
 namespace {
@@ -367,7 +369,20 @@ void* __wrap_mmap(void* at, size_t size, int protection, int flags, int fd, off_
     return fails(call_mmap) ? MAP_FAILED : __real_mmap(at, size, protection, flags, fd, offset);
 }
 int __wrap_ppoll(pollfd* entries, nfds_t count, const timespec* left, const sigset_t* mask) {
-    return fails(call_ppoll) ? -1 : __real_ppoll(entries, count, left, mask);
+    if (fails(call_ppoll)) return -1;
+    const bool may_wait = left == nullptr || left->tv_sec > 0 || left->tv_nsec > 0;
+    if (may_wait && shared != nullptr) ++shared->waits;
+    return __real_ppoll(entries, count, left, mask);
+}
+int __wrap_clock_gettime(clockid_t clock, timespec* out) {
+    const int result = __real_clock_gettime(clock, out);
+    if (!is_set_up) set_up();
+    if (clock == CLOCK_MONOTONIC && shared != nullptr) {
+        const std::int64_t ns = out->tv_nsec + shared->ahead_ns;
+        out->tv_sec += ns / 1'000'000'000;
+        out->tv_nsec = ns % 1'000'000'000;
+    }
+    return result;
 }
 int __wrap_signalfd(int fd, const sigset_t* mask, int flags) {
     return fails(call_signalfd) ? -1 : __real_signalfd(fd, mask, flags);

@@ -35,7 +35,9 @@ struct FaultLog {
     std::atomic<std::uint32_t> total;
     std::atomic<std::uint32_t> injected;  // how often a fault was dealt
     std::atomic<std::uint32_t> each[call_count];
-    std::uint8_t order[1 << 16];  // which call was the N-th, from 0
+    std::atomic<std::uint32_t> waits;    // uses of ppoll that may take time
+    std::atomic<std::int64_t> ahead_ns;  // written by the test: so far its clock (CLOCK_MONOTONIC) is ahead
+    std::uint8_t order[1 << 16];         // which call was the N-th, from 0
 };
 
 enum class Entry : std::uint32_t {

@@ -114,9 +114,9 @@ void KeeperDriver::execute(const char* option) {
         else
             ::dup2(theirs.get(), rundir::start_channel_fd);
         if (option != nullptr)
-            ::execl(PERSISTPROC_SHIM, "persistproc-shim", option, directory.c_str(), nullptr);
+            ::execl(program.c_str(), "persistproc-shim", option, directory.c_str(), nullptr);
         else
-            ::execl(PERSISTPROC_SHIM, "persistproc-shim", directory.c_str(), nullptr);
+            ::execl(program.c_str(), "persistproc-shim", directory.c_str(), nullptr);
         ::_exit(99);
     }
     const timeval limit{std::chrono::seconds(patience).count(), 0};

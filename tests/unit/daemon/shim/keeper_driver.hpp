@@ -28,7 +28,8 @@ public:
     KeeperDriver(const KeeperDriver&) = delete;
     KeeperDriver& operator=(const KeeperDriver&) = delete;
 
-    rundir::RunSpec spec;  // may be changed before `launch`
+    rundir::RunSpec spec;                    // may be changed before `launch`
+    std::string program = PERSISTPROC_SHIM;  // likewise
 
     /// Starts the shim and waits for `ready`.
     void launch();
