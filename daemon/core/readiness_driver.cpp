@@ -26,6 +26,13 @@ std::optional<bool> unasked(const Process& process) {
     return process.is<Unreachable>() && process.record.held_run == process.life.last_run();
 }
 
+/// When the run began, for those that have a time limit; never before it did. The clock that people set takes steps,
+/// and that of the record goes on while the machine sleeps: what it has slept since its boot may be taken from the age.
+MonoTime began(const rundir::RunState& state, MonoTime now) {
+    const MonoTime at{std::chrono::nanoseconds(state.started_boot_ns)};
+    return state.started_boot_ns == 0 ? now : std::min(at, now);
+}
+
 std::optional<int> port_of(const domain::Check& check) {
     if (const auto* port = std::get_if<domain::PortCheck>(&check.subject)) return port->port;
     if (const auto* http = std::get_if<domain::HttpCheck>(&check.subject)) return http->port;
@@ -92,10 +99,8 @@ void ReadinessDriver::replace_checks(const ProcessPtr& process) {
 
 void ReadinessDriver::begin(const ProcessPtr& process) {
     const std::uint32_t run = process->life.last_run();
-    // How long it has run already counts for those that have a time limit.
-    const auto age = world_.clock.wall() - base::from_ns(process->run_state.started_wall_ns);
     const MonoTime now = world_.clock.now();
-    const MonoTime started = now - std::max<std::chrono::nanoseconds>(age, {});
+    const MonoTime started = began(process->run_state, now);
     const bool was_ready = process->record.held_run == run;
     const Definition& definition = process->record.definition;
     Readiness machine(definition.ready, definition.health, started, was_ready);

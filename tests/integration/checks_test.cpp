@@ -164,6 +164,30 @@ TEST_CASE("given a run that was ready, when the next daemon takes it over, then 
     CHECK(web->ready == true);
 }
 
+TEST_CASE(
+    "given a run that is not ready, when the next daemon takes it over, then no step of the clock takes its time") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    {
+        Checked web({{"ready", in_time(60)}}, data);
+        web.daemon.run_until([&] { return web.daemon.store.waiting == 0; });
+    }
+    write_state(*data, [](rundir::RunState& state) { state.phase = rundir::Phase::started; });
+    auto lock = base::FileLock::try_take(rundir::run_paths(data->path(), {{1}, 1}).shim_lock);
+    REQUIRE((lock && *lock));
+    DaemonInProcess next({}, data, false);
+    const auto shim = next.shims.add_running({{1}, 1});
+    const MonoTime began = next.clock.now() - 10s;
+    shim->state.started_wall_ns = base::to_ns(next.clock.wall() - 1h);
+    shim->state.started_boot_ns = static_cast<std::uint64_t>(began.time_since_epoch().count());
+    next.adopt();
+    const auto is_told_to_end = [&] {
+        return std::any_of(shim->heard.begin(), shim->heard.end(),
+                           [](const auto& each) { return each.type == rundir::MessageType::stop; });
+    };
+    next.advance_until(100ms, is_told_to_end);
+    CHECK(next.clock.now() >= began + 60s);
+}
+
 TEST_CASE("given a run that is being ended for its checks, when the next daemon hears of its end, then it knows why") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     {
