@@ -210,16 +210,21 @@ std::vector<std::string> command_line(pid_t pid) {
     return out;
 }
 
-std::optional<std::string> find_variable(pid_t pid, std::string_view name) {
+Result<std::optional<std::string>> find_variable(pid_t pid, std::string_view name) {
+    using Found = std::optional<std::string>;
     const auto environment = read_file(fmt::format("/proc/{}/environ", pid), max_environment_bytes);
-    if (!environment) return std::nullopt;
+    if (!environment) {
+        const int why = environment.error().os_error;
+        if (why == EMFILE || why == ENFILE || why == ENOMEM) return environment.error();
+        return Found();
+    }
     for (std::string_view rest = *environment; !rest.empty();) {
         const std::string_view each = rest.substr(0, rest.find('\0'));
         if (each.size() > name.size() && each.starts_with(name) && each[name.size()] == '=')
-            return std::string(each.substr(name.size() + 1));
+            return Found(each.substr(name.size() + 1));
         rest.remove_prefix(std::min(each.size() + 1, rest.size()));
     }
-    return std::nullopt;
+    return Found();
 }
 
 std::vector<std::uint64_t> socket_inodes(pid_t pid) {

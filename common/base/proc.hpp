@@ -13,6 +13,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/result.hpp"
+
 namespace persistproc::base {
 
 /// The file that this process executes, links followed; empty: the kernel does not say. One that was removed since is
@@ -33,8 +35,9 @@ std::string command_name(pid_t pid);
 std::vector<std::string> command_line(pid_t pid);
 
 /// The value of a variable in the environment that `pid` was started with and has not written over; nothing: it has
-/// none, or is being torn down, or may not be looked at.
-std::optional<std::string> find_variable(pid_t pid, std::string_view name);
+/// none, or is being torn down, or may not be looked at. Errors: io (for want of descriptors or memory; that says
+/// nothing of it).
+Result<std::optional<std::string>> find_variable(pid_t pid, std::string_view name);
 
 /// What it does: time spent in user and system mode, in clock ticks (`ticks_per_second`), and whether it goes on.
 struct Activity {

@@ -133,22 +133,27 @@ Task<> LocalRunDirectories::collect_garbage(std::size_t keep_runs, std::uint64_t
     co_await async::offload(files_, std::move(work));
 }
 
-Task<> LocalRunDirectories::kill_strays(StrayRoots roots) {
+Task<bool> LocalRunDirectories::kill_strays(StrayRoots roots) {
     // Shared: a walk that has begun goes on when the one who waits for it is cancelled.
     const auto sweep = std::make_shared<StraySweep>(roots);
     auto pause = std::chrono::nanoseconds(first_sweep_pause);
+    auto left = StraySweep::Left::living;
     for (int walk = 0; walk < most_sweeps; ++walk) {
         auto work = [sweep] { return sweep->walk(); };
-        const bool some_live = co_await async::offload(files_, std::move(work));
-        if (!some_live) break;
+        left = co_await async::offload(files_, std::move(work));
+        if (left == StraySweep::Left::nothing) break;
         const MonoTime next = clock_.now() + pause;
         co_await clock_.sleep_until(next);
         pause = std::min<std::chrono::nanoseconds>(pause * 2, longest_sweep_pause);
     }
+    co_return left != StraySweep::Left::living;
 }
 
 Task<bool> LocalRunDirectories::has_strays(StrayRoots roots) {
-    auto work = [roots] { return !find_strays({&roots, 1}).front().empty(); };
+    auto work = [roots] {
+        const auto found = find_strays({&roots, 1});
+        return !found || !found->front().empty();
+    };
     co_return co_await async::offload(files_, std::move(work));
 }
 

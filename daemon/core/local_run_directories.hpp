@@ -23,7 +23,7 @@ public:
     Task<Result<void>> begin_removal(ProcessId id) override;
     Task<> end_removal(ProcessId id) override;
     Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes, Starters starters) override;
-    Task<> kill_strays(StrayRoots roots) override;
+    Task<bool> kill_strays(StrayRoots roots) override;
     Task<bool> has_strays(StrayRoots roots) override;
     bool is_suspended(PidIdentity process) const override;
     bool is_zombie(PidIdentity process) const override;

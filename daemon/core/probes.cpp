@@ -106,8 +106,9 @@ std::vector<std::vector<pid_t>> find_trees_without_shim(const std::vector<TreeRo
     }
     if (strays.empty()) return out;
     const auto found = find_strays(strays);
+    if (!found) return out;
     for (std::size_t i = 0; i < places.size(); ++i)
-        for (const auto& each : found[i]) out[places[i]].push_back(each.pid);
+        for (const auto& each : (*found)[i]) out[places[i]].push_back(each.pid);
     return out;
 }
 

@@ -36,6 +36,10 @@ RunRecord row_of(const Process& process, std::uint32_t run) {
     return out;
 }
 
+Error still_run(const Process& process) {
+    return {ErrorCode::timeout, process.shown() + ": programs of its last run do not end"};
+}
+
 run::StopOrder order_of(const Process& process, std::chrono::nanoseconds grace, bool force) {
     return {.signal = process.record.definition.stop_signal, .grace = grace, .force = force};
 }
@@ -287,14 +291,16 @@ void ProcessDriver::forget(const ProcessPtr& process) {
     if (on_member_change && process->record.definition.membership) on_member_change(process);
 }
 
-Task<> ProcessDriver::end_strays(ProcessPtr process) {
+Task<Result<void>> ProcessDriver::end_strays(ProcessPtr process) {
     const StrayRoots strays = process->strays();
-    if (strays.is_none()) co_return;
+    if (strays.is_none()) co_return boost::system::in_place_value;
     const std::uint32_t run = process->life.last_run();
-    co_await world_.directories.kill_strays(strays);
+    const bool have_ended = co_await world_.directories.kill_strays(strays);
+    process->reading.of_tree.taken.reset();  // what was seen of them is no more
+    if (!have_ended) co_return still_run(*process);
     process->unended = {};
     process->swept_run = run;
-    process->reading.of_tree.taken.reset();  // what was seen of them is no more
+    co_return boost::system::in_place_value;
 }
 
 Task<bool> ProcessDriver::settled(ProcessPtr process, MonoTime until) {
@@ -438,9 +444,12 @@ Task<Result<void>> ProcessDriver::make_room(ProcessPtr process, std::shared_ptr<
         before->stop(order_of(*process, grace, false));
         const MonoTime until = world_.clock.now() + options_.start_bound + grace;
         const bool is_over = co_await before->over(until);
-        if (!is_over) co_return Error{ErrorCode::timeout, process->shown() + ": programs of its last run do not end"};
+        if (!is_over) co_return still_run(*process);
     }
-    if (!strays.is_none()) co_await world_.directories.kill_strays(strays);
+    if (!strays.is_none()) {
+        const bool have_ended = co_await world_.directories.kill_strays(strays);
+        if (!have_ended) co_return still_run(*process);
+    }
     process->unended = {};
     co_return boost::system::in_place_value;
 }

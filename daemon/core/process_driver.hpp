@@ -23,8 +23,8 @@ public:
     void announce(Process& process);
     /// No longer one of the table's. Its files and its row are the caller's to remove.
     void forget(const ProcessPtr& process);
-    /// Kills what the newest run left behind that nobody keeps.
-    Task<> end_strays(ProcessPtr process);
+    /// Kills what the newest run left behind that nobody keeps. Errors: timeout (it does not end).
+    Task<Result<void>> end_strays(ProcessPtr process);
     /// Completes when no run is being made and no tree is being ended, or when `until` has come (false).
     Task<bool> settled(ProcessPtr process, MonoTime until);
 

@@ -106,10 +106,11 @@ public:
     /// of all processes within `bound_bytes`, of which those of each starter have a share (shares.hpp).
     virtual Task<> collect_garbage(std::size_t keep_runs, std::uint64_t bound_bytes, Starters starters) = 0;
 
-    /// SIGKILLs what is left of a run whose shim is gone, and returns when all have ended; those that do not within
-    /// some 3 s (uninterruptible sleep) are left to die.
-    virtual Task<> kill_strays(StrayRoots roots) = 0;
-    /// Whether anything of it lives.
+    /// SIGKILLs what is left of a run whose shim is gone, and returns when all have ended, or after some 3 s: those
+    /// that are in uninterruptible sleep by then are left to die. False: something may go on, since it may not be
+    /// signalled (it is another user's by now), or could not be looked for.
+    virtual Task<bool> kill_strays(StrayRoots roots) = 0;
+    /// Whether anything of it lives, or may, since it could not be looked for.
     virtual Task<bool> has_strays(StrayRoots roots) = 0;
     /// Whether that very process is there and stopped, by a signal or by a debugger.
     virtual bool is_suspended(PidIdentity process) const = 0;

@@ -11,7 +11,8 @@ namespace persistproc::core {
 namespace {
 
 const RunRoot* find_root(PidIdentity process, std::span<const RunRoot> roots) {
-    const auto mark = base::find_variable(process.pid, rundir::run_mark_name);
+    const auto found_mark = base::find_variable(process.pid, rundir::run_mark_name);
+    const auto mark = found_mark ? *found_mark : std::nullopt;
     const auto is_it = [&](const RunRoot& root) {
         return root.program == process || root.keeper == process || (mark && *mark == base::to_hex(root.mark));
     };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 
 #include "common/base/proc.hpp"
@@ -45,7 +46,7 @@ void add_descendants(std::vector<PidIdentity>& out) {
 
 }  // namespace
 
-std::vector<std::vector<PidIdentity>> find_strays(std::span<const StrayRoots> roots) {
+Result<std::vector<std::vector<PidIdentity>>> find_strays(std::span<const StrayRoots> roots) {
     std::vector<std::vector<PidIdentity>> out(roots.size());
     std::vector<std::string> marks;
     for (std::size_t i = 0; i < roots.size(); ++i) {
@@ -54,10 +55,13 @@ std::vector<std::vector<PidIdentity>> find_strays(std::span<const StrayRoots> ro
         if (program.pid > 0 && base::find_start_ticks(program.pid) == program.start_ticks) add(program.pid, out[i]);
     }
     const std::vector<pid_t> all = base::list_processes();
+    if (std::find(all.begin(), all.end(), ::getpid()) == all.end())
+        return Error{ErrorCode::io, "processes cannot be listed"};
     for (const pid_t pid : all) {
         const auto mark = base::find_variable(pid, rundir::run_mark_name);
-        if (!mark) continue;
-        const auto found = std::find(marks.begin(), marks.end(), *mark);
+        if (!mark) return mark.error();
+        if (!*mark) continue;
+        const auto found = std::find(marks.begin(), marks.end(), **mark);
         if (found != marks.end()) add(pid, out[static_cast<std::size_t>(found - marks.begin())]);
     }
     for (std::size_t i = 0; i < roots.size(); ++i) {
@@ -67,21 +71,26 @@ std::vector<std::vector<PidIdentity>> find_strays(std::span<const StrayRoots> ro
     return out;
 }
 
-bool StraySweep::walk() {
+StraySweep::Left StraySweep::walk() {
     const auto found = find_strays({&roots_, 1});
-    for (const PidIdentity& each : found.front()) {
+    bool some_go_on = !found;
+    for (const PidIdentity& each : found ? found->front() : std::vector<PidIdentity>()) {
         base::UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, each.pid, 0)));
+        some_go_on |= !pidfd && errno != ESRCH;
         // Looked at again behind the pidfd: a reused pid cannot be hit.
         if (!pidfd || base::find_start_ticks(each.pid) != each.start_ticks) continue;
         if (::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0)
             dying_[each.pid] = std::move(pidfd);
+        else
+            some_go_on |= errno != ESRCH;
     }
     // pidfd_open(2): readable once the process has ended, be it reaped or not.
     std::erase_if(dying_, [](const auto& each) {
         pollfd entry{each.second.get(), POLLIN, 0};
         return ::poll(&entry, 1, 0) == 1;
     });
-    return !dying_.empty();
+    if (some_go_on) return Left::living;
+    return dying_.empty() ? Left::nothing : Left::dying;
 }
 
 }  // namespace persistproc::core

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/process_identity.hpp"
+#include "common/base/result.hpp"
 #include "common/base/unique_fd.hpp"
 #include "common/rundir/state.hpp"
 
@@ -22,18 +23,24 @@ struct StrayRoots {
     bool is_none() const noexcept { return mark == rundir::Nonce{}; }
 };
 
-/// What lives of each, in one walk. This process, and what is below it, belongs to none.
-std::vector<std::vector<PidIdentity>> find_strays(std::span<const StrayRoots> roots);
+/// What lives of each, in one walk. This process, and what is below it, belongs to none. Errors: io (/proc could not be
+/// read: something may live).
+Result<std::vector<std::vector<PidIdentity>>> find_strays(std::span<const StrayRoots> roots);
 
 /// Ends all of one run's, walk by walk: what was forked during one is met by the next.
 class StraySweep {
 public:
     explicit StraySweep(StrayRoots roots) : roots_(roots) {}
 
+    /// What this walk has left.
+    enum class Left {
+        nothing,
+        dying,   // SIGKILL has reached all of it, in this walk or an earlier one, and it has still to end
+        living,  // some could not be signalled, or /proc could not be read
+    };
     /// SIGKILLs what is met in one walk of /proc; each is signalled through a pidfd after it was looked at once more.
-    /// Returns whether any of those, or of those of an earlier walk, has not ended yet: a process that is being torn
-    /// down shows no environment any more.
-    bool walk();
+    /// Whom an earlier walk has killed is waited for: a process that is being torn down shows no environment any more.
+    Left walk();
 
 private:
     StrayRoots roots_;

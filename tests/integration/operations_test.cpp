@@ -9,6 +9,7 @@
 #include "daemon/core/run_files.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/no_descriptors.hpp"
 
 namespace operations_test {
 
@@ -450,6 +451,22 @@ TEST_CASE("a shim that is killed is replaced, and its program goes on") {
     daemon.shims.find(run(1, 1))->end(7);
     daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
     CHECK(view_of(daemon, "web")["exit_code"] == 7);
+}
+
+TEST_CASE("what may live of a lost run is not called stopped, nor forgotten, while it cannot be looked for") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.find(run(1, 1))->leave();
+    daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::lost; });
+    {
+        const tests::NoDescriptors none;
+        const int stopping = daemon.call_later("stop_process", web);
+        daemon.advance_until(100ms, [&] { return daemon.is_answered(stopping); });
+        CHECK(error_code(daemon.answer(stopping)["result"]) == "timeout");
+        CHECK(error_code(daemon.call("remove_process", web)) == "conflict");
+    }
+    CHECK(error_code(daemon.call("stop_process", web)).empty());
+    CHECK(error_code(daemon.call("remove_process", web)).empty());
 }
 
 TEST_CASE("a stop that comes while a shim is being replaced is obeyed by the next") {

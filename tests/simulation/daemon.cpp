@@ -247,13 +247,13 @@ public:
         };
         co_await daemon_.perform(std::string("collect garbage"), std::move(work), world_.mood.disk, false);
     }
-    Task<> kill_strays(core::StrayRoots roots) override {
+    Task<bool> kill_strays(core::StrayRoots roots) override {
         std::function<bool()> work = [this, mark = roots.mark] {
             world_.judge.swept(mark);
             for (const Pid pid : world_.kernel.marked(mark)) world_.kernel.kill(pid);
             return true;
         };
-        co_await daemon_.perform(std::string("kill marked"), std::move(work), world_.mood.disk, false);
+        co_return co_await daemon_.perform(std::string("kill marked"), std::move(work), world_.mood.disk, false);
     }
     Task<bool> has_strays(core::StrayRoots roots) override {
         std::function<bool()> work = [this, mark = roots.mark] { return !world_.kernel.marked(mark).empty(); };

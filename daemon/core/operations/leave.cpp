@@ -63,7 +63,13 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
     }
     if (!keep) {
         const auto all = table_.all();
-        for (const auto& [id, process] : all) co_await driver_.end_strays(process);
+        for (const auto& [id, process] : all) {
+            auto ended = co_await driver_.end_strays(process);
+            if (ended) continue;
+            std::erase(report.stopped, process->name());
+            report.kept.push_back(process->name());
+            report.reasons.push_back(std::move(ended.error().message));
+        }
     }
     const auto known = table_.all();
     for (const auto& [id, process] : known) {

@@ -38,7 +38,8 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     // What is wanted up is about to be started: that is to lose, on record too.
     const bool waits = process->record.planned == Planned::waiting;
     if (!process->has_tree() && !process->is<Backoff>() && !waits && process->record.wanted == Wanted::down) {
-        co_await driver_.end_strays(process);
+        auto ended = co_await driver_.end_strays(process);
+        if (!ended) co_return ended.error();
         co_return co_await stopped_view(process, std::move(left));
     }
     const auto grace = grace_of(*process, request.grace_seconds);
@@ -78,7 +79,8 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     auto lost = std::exchange(process->unrecorded, nullptr);
     co_await take_back(process, std::move(lost));
     // A run whose shim is gone may have left programs behind; its mark proves what is its own.
-    co_await driver_.end_strays(process);
+    auto ended = co_await driver_.end_strays(process);
+    if (!ended) co_return ended.error();
     co_return co_await stopped_view(process, std::move(left));
 }
 

@@ -55,7 +55,7 @@ public:
     Task<Result<void>> begin_removal(ProcessId) override { co_return none(); }
     Task<> end_removal(ProcessId) override { co_return; }
     Task<> collect_garbage(std::size_t, std::uint64_t, Starters) override { co_return; }
-    Task<> kill_strays(core::StrayRoots) override { co_return; }
+    Task<bool> kill_strays(core::StrayRoots) override { co_return true; }
     Task<bool> has_strays(core::StrayRoots) override { co_return false; }
     bool is_suspended(PidIdentity) const override { return false; }
     bool is_zombie(PidIdentity) const override { return false; }

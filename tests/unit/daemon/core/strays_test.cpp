@@ -12,6 +12,7 @@
 #include "common/base/unique_fd.hpp"
 #include "common/rundir/run_mark.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/no_descriptors.hpp"
 
 namespace strays_test {
 
@@ -90,7 +91,8 @@ std::vector<pid_t> found(const rundir::Nonce& mark, PidIdentity program) {
     const core::StrayRoots roots{mark, program};
     std::vector<pid_t> out;
     const auto all = find_strays({&roots, 1});
-    for (const PidIdentity& each : all.front()) out.push_back(each.pid);
+    REQUIRE(all);
+    for (const PidIdentity& each : all->front()) out.push_back(each.pid);
     std::sort(out.begin(), out.end());
     return out;
 }
@@ -114,6 +116,39 @@ TEST_CASE("what has lost its parent and its environment is known by its session"
     CHECK(found(mark, program) == sorted({session.marked(), session.bare()}));
     CHECK(found(other, program).empty());
     CHECK(found(mark, {}) == sorted({session.marked()}));
+}
+
+TEST_CASE("what cannot be looked for is not taken for dead") {
+    rundir::Nonce mark{};
+    base::fill_random(mark);
+    Session session(mark, true);
+    const core::StrayRoots roots{mark, {session.leader, base::find_start_ticks(session.leader).value_or(0)}};
+    core::StraySweep sweep(roots);
+    {
+        const tests::NoDescriptors none;
+        CHECK_FALSE(find_strays({&roots, 1}));
+        CHECK(sweep.walk() == core::StraySweep::Left::living);
+    }
+    auto left = sweep.walk();
+    while (left == core::StraySweep::Left::dying) left = sweep.walk();
+    CHECK(left == core::StraySweep::Left::nothing);
+}
+
+TEST_CASE("what may not be signalled is not taken for dead") {
+    if (::geteuid() != 0) return;  // nobody else can make a program another's
+    rundir::Nonce mark{};
+    base::fill_random(mark);
+    Session session(mark, true);
+    const core::StrayRoots roots{mark, {session.leader, base::find_start_ticks(session.leader).value_or(0)}};
+    const pid_t stranger = ::fork();
+    if (stranger == 0) {
+        constexpr uid_t nobody = 65534;
+        core::StraySweep sweep(roots);
+        ::_exit(::setuid(nobody) == 0 && sweep.walk() == core::StraySweep::Left::living ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(stranger, &status, 0) == stranger);
+    CHECK(status == 0);
 }
 
 TEST_CASE("a time of start that is another's proves no session") {
