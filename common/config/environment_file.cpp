@@ -105,18 +105,22 @@ private:
     /// What `${X}` stands for, if that is here and is to be expanded.
     bool take_expansion(std::string& into) {
         if (!outer_ || !text_.substr(at_).starts_with("${")) return false;
-        const std::string_view within = text_.substr(at_ + 2, text_.substr(at_ + 2).find_first_of("}\n"));
-        const std::size_t dash = within.find(":-");
-        const std::string name(within.substr(0, dash));
-        const bool is_closed = at_ + 2 + within.size() < text_.size() && text_[at_ + 2 + within.size()] == '}';
+        const std::size_t begin = at_ + 2;
+        const std::string name(text_.substr(begin, text_.find_first_of(":}\n$ ", begin) - begin));
+        // Looked for once, however many of them are not closed.
+        if (close_ < begin) close_ = std::min(text_.find_first_of("}\n", begin), text_.size());
+        const bool is_closed = close_ < text_.size() && text_[close_] == '}';
         if (!is_closed || !domain::is_variable_name(name)) return false;
-        at_ += within.size() + 3;
+        const std::string_view behind = text_.substr(begin + name.size(), close_ - begin - name.size());
+        const bool has_default = behind.starts_with(":-");
+        if (!behind.empty() && !has_default) return false;
+        at_ = close_ + 1;
         const auto earlier = read_.find(name);
         const auto value = earlier != read_.end() ? std::optional(earlier->second) : outer_(name);
         // What is too much is refused once it is read.
         if (into.size() > max_environment_file_bytes) return true;
-        const bool takes_default = dash != std::string_view::npos && (!value || value->empty());
-        into += takes_default ? std::string(within.substr(dash + 2)) : value.value_or("");
+        const bool takes_default = has_default && (!value || value->empty());
+        into += takes_default ? std::string(behind.substr(2)) : value.value_or("");
         return true;
     }
 
@@ -153,7 +157,7 @@ private:
 
     std::string_view text_, name_;
     const VariableLookup& outer_;
-    std::size_t at_ = 0;
+    std::size_t at_ = 0, close_ = 0;
     std::size_t bytes_ = 0;  // of values
     domain::Environment read_;
 };

@@ -202,9 +202,16 @@ private:
     /// Paths are relative to the project's directory, which is the workspace.
     static Node in_workspace(Node node) {
         constexpr std::string_view variable = "${workspaceFolder}";
+        std::string text;
+        std::string_view rest = node.text;
+        for (std::size_t at; (at = rest.find(variable)) != std::string_view::npos;) {
+            text += rest.substr(0, at);
+            text += '.';
+            rest.remove_prefix(at + variable.size());
+        }
+        text += rest;
         node.is_literal = true;
-        for (std::size_t at = 0; (at = node.text.find(variable, at)) != std::string::npos;)
-            node.text.replace(at, variable.size(), ".");
+        node.text = std::move(text);
         return node;
     }
 

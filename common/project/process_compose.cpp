@@ -103,7 +103,9 @@ constexpr Key shutdown_keys[] = {
     {"command"}, {"signal"}, {"timeout_seconds"}, {"parent_only", Meaning::noted, "the whole tree is ended"}};
 
 /// Declared variables of `{{.X}}`.
-using Vars = std::map<std::string, std::string>;
+using Vars = std::map<std::string, std::string, std::less<>>;
+// In all.
+constexpr std::size_t most_bytes_of_vars = 4u << 20;
 
 class Reader {
 public:
@@ -194,30 +196,35 @@ private:
     }
 
     /// `{{.X}}` of declared X; others, such as docker's, are the program's.
-    static std::string with_vars(std::string_view text, const Vars& vars) {
+    std::string with_vars(const Node& node, const Vars& vars) {
         std::string out;
-        for (std::size_t at = 0; at < text.size();) {
-            const std::string_view rest = text.substr(at);
-            const std::size_t end = rest.starts_with("{{") ? rest.find("}}") : std::string_view::npos;
-            std::string_view name = end == std::string_view::npos ? std::string_view() : rest.substr(2, end - 2);
+        std::string_view rest = node.text;
+        for (std::size_t end; (end = rest.find("}}")) != std::string_view::npos; rest.remove_prefix(end + 2)) {
+            const std::size_t begin = rest.substr(0, end).rfind("{{");
+            std::string_view name = begin == std::string_view::npos ? "" : rest.substr(begin + 2, end - begin - 2);
             while (name.starts_with(' ')) name.remove_prefix(1);
             while (name.ends_with(' ')) name.remove_suffix(1);
-            const auto var = name.starts_with('.') ? vars.find(std::string(name.substr(1))) : vars.end();
-            if (var != vars.end()) {
-                out += var->second;
-                at += end + 2;
-            } else {
-                out += text[at++];
+            const auto var = name.starts_with('.') ? vars.find(name.substr(1)) : vars.end();
+            if (var == vars.end()) {
+                out += rest.substr(0, end + 2);
+                continue;
             }
+            if (bytes_of_vars_ > most_bytes_of_vars) return {};
+            bytes_of_vars_ += var->second.size();
+            if (bytes_of_vars_ > most_bytes_of_vars)
+                refuse(node.at, fmt::format("up to here vars stand for more than {} MiB", most_bytes_of_vars >> 20));
+            out += rest.substr(0, begin);
+            out += var->second;
         }
+        out += rest;
         return out;
     }
 
     /// A command: `$` is the shell's, which comes to the same and puts no value into it.
-    static Node shell_text(const Node& node, const Vars& vars) {
+    Node shell_text(const Node& node, const Vars& vars) {
         Node out = make_text({}, node.at);
         out.is_literal = true;
-        const std::string text = with_vars(node.text, vars);
+        const std::string text = with_vars(node, vars);
         for (std::size_t i = 0; i < text.size(); ++i) {
             if (text.substr(i, 2) == "$$") ++i;
             out.text += text[i];
@@ -226,11 +233,15 @@ private:
     }
 
     /// A value that no shell sees: `$X` and `${X}` are the reader's, and ours are of another form.
-    static Node value_text(const Node& node, const Vars& vars) {
-        const std::string text = with_vars(node.text, vars);
+    Node value_text(const Node& node, const Vars& vars) {
+        const std::string text = with_vars(node, vars);
         std::string out;
         for (std::size_t at = 0; at < text.size();) {
             const std::string_view rest = std::string_view(text).substr(at);
+            if (!rest.starts_with('$')) {
+                out += text[at++];
+                continue;
+            }
             if (rest.starts_with("$$")) {
                 out += rest.substr(2).starts_with('{') ? "$$" : "$";
                 at += 2;
@@ -241,8 +252,7 @@ private:
             while (end < rest.size() && (std::isalnum(static_cast<unsigned char>(rest[end])) != 0 || rest[end] == '_'))
                 ++end;
             const std::string_view name = rest.substr(has_brace ? 2 : 1, end - (has_brace ? 2 : 1));
-            const bool is_variable =
-                rest.starts_with('$') && !name.empty() && (!has_brace || rest.substr(end).starts_with('}'));
+            const bool is_variable = !name.empty() && (!has_brace || rest.substr(end).starts_with('}'));
             if (is_variable) {
                 out += fmt::format("${{env.{}:-}}", name);
                 at += end + (has_brace ? 1 : 0);
@@ -264,7 +274,7 @@ private:
         }
     }
     /// The words by which that program has a shell run it.
-    Node shell_command(const Node& text, const Vars& vars) const {
+    Node shell_command(const Node& text, const Vars& vars) {
         Node out = make_list(text.at);
         for (const auto& word : shell_) {
             out.items.push_back(make_text(word, text.at));
@@ -295,11 +305,13 @@ private:
     /// A list of "K=V", or a map.
     Node environment(const Node& from, const Vars& vars) {
         Node out = make_table(from.at);
+        std::map<std::string, std::size_t> places;
         const auto add = [&](const std::string& name, Node value) {
-            if (Node* const known = out.find(name))
-                *known = std::move(value);
-            else
+            const auto [place, is_new] = places.emplace(name, out.members.size());
+            if (is_new)
                 add_member(out, name, std::move(value));
+            else
+                out.members[place->second].value = std::move(value);
         };
         for (const Member& each : from.members)
             if (is_text(each.value, "environment." + base::shortened(each.key)))
@@ -370,7 +382,7 @@ private:
         }
         if (const Node* const text = given.find("description"))
             if (is_text(*text, path + ".description")) {
-                add_member(out, "description", make_text(with_vars(text->text, vars), text->at)).is_literal = true;
+                add_member(out, "description", make_text(with_vars(*text, vars), text->at)).is_literal = true;
             }
         if (const Node* const replicas = given.find("replicas"))
             if (integer(*replicas, path + ".replicas") > 1)
@@ -432,8 +444,7 @@ private:
                 ready.at = line->at;
                 Node table = make_table(line->at);
                 // That program looks for the text as it is.
-                add_member(table, "log", make_text(quoted_pattern(with_vars(line->text, vars)), line->at)).is_literal =
-                    true;
+                add_member(table, "log", make_text(quoted_pattern(with_vars(*line, vars)), line->at)).is_literal = true;
                 ready.items.push_back(std::move(table));
             }
         if (!ready.items.empty()) add_member(out, "ready", std::move(ready));
@@ -484,15 +495,15 @@ private:
         if (!is_text(*command, path + ".command")) return;
         Node words = shell_command(*command, vars);
         if (const Node* const directory = exec.find("working_dir"))
-            words.items.back().text = fmt::format("cd {} && {}", base::shell_quote(with_vars(directory->text, vars)),
-                                                  words.items.back().text);
+            words.items.back().text =
+                fmt::format("cd {} && {}", base::shell_quote(with_vars(*directory, vars)), words.items.back().text);
         add_member(out, "command", std::move(words));
     }
     Node url(const Node& http, const Vars& vars, const std::string& path) {
         check_keys(http, http_keys, path);
         const auto value = [&](const char* key, std::string standard) {
             const Node* const given = http.find(key);
-            return given != nullptr && given->is_text() ? with_vars(given->text, vars) : standard;
+            return given != nullptr && given->is_text() ? with_vars(*given, vars) : standard;
         };
         const std::string host = value("host", "localhost");
         const bool is_here = host == "0.0.0.0" || host == "::1";
@@ -572,6 +583,7 @@ private:
     std::vector<std::string> shell_{"bash", "-c"};
     std::vector<std::string> ending_;
     Node groups_ = make_table({});
+    std::size_t bytes_of_vars_ = 0;  // that have been put in
 };
 
 }  // namespace

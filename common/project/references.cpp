@@ -128,12 +128,14 @@ private:
 Result<std::string> replace_references(std::string_view text, const ReferenceValues& known, Values values) {
     std::string out;
     const Replacer replacer(known, values);
+    const std::size_t last_end = text.rfind('}');
     for (std::size_t at = 0; at < text.size();) {
         const std::string_view rest = text.substr(at);
+        const bool may_be_one = rest.starts_with("${") && last_end != std::string_view::npos && at < last_end;
         if (rest.starts_with("$${")) {
             out += "${";
             at += 3;
-        } else if (const auto reference = rest.starts_with("${") ? find_reference(rest) : std::nullopt) {
+        } else if (const auto reference = may_be_one ? find_reference(rest) : std::nullopt) {
             auto value = replacer.value_of(*reference);
             if (!value) return value.error();
             out += *value;

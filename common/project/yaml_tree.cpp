@@ -18,6 +18,7 @@ namespace persistproc::project {
 namespace {
 
 constexpr std::size_t max_depth = 32, max_events = 100'000;
+constexpr std::size_t max_alias_bytes = 4u << 20;  // of what all of them stand for
 
 /// Ends the parser's run from within: it knows no other way.
 struct Refused {
@@ -42,6 +43,9 @@ public:
         if (found == anchors_.end()) refuse(mark, "an alias within what it stands for");
         // A copy, within the same bound as what is written out.
         count(mark, found->second.second);
+        alias_bytes_ += text_bytes(found->second.first);
+        if (alias_bytes_ > max_alias_bytes)
+            refuse(mark, fmt::format("more than {} MiB, aliases written out", max_alias_bytes >> 20));
         Node copy = found->second.first;
         if (copy.is_table() || copy.is_list()) check_depth(mark, open_.size() + depth_of(copy));
         place(std::move(copy));
@@ -101,6 +105,13 @@ private:
         for (const Node& each : node.items) deepest = std::max(deepest, depth_of(each));
         for (const Member& each : node.members) deepest = std::max(deepest, depth_of(each.value));
         return deepest + (node.is_list() || node.is_table() ? 1 : 0);
+    }
+
+    static std::size_t text_bytes(const Node& node) {
+        std::size_t out = node.text.size();
+        for (const Node& each : node.items) out += text_bytes(each);
+        for (const Member& each : node.members) out += each.key.size() + text_bytes(each.value);
+        return out;
     }
 
     void begin(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -169,7 +180,7 @@ private:
     std::optional<Node> root_;
     std::vector<Open> open_;
     std::map<YAML::anchor_t, std::pair<Node, std::size_t>> anchors_;  // with how many values each is
-    std::size_t events_ = 0;
+    std::size_t events_ = 0, alias_bytes_ = 0;
 };
 
 /// Reads where the text stands.

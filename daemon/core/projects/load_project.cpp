@@ -22,12 +22,15 @@ using project::directory_of, project::is_within, project::joined_path;
 using project::find_foreign_file, project::find_main_copy, project::find_project_file, project::is_there;
 using project::project_directory, project::read_believed, project::take_project_file, project::usual_name;
 
+/// `environment` outlives it.
 config::VariableLookup lookup_in(const std::vector<std::string>& environment) {
-    return [&environment](const std::string& name) -> std::optional<std::string> {
-        for (const auto& each : environment)
-            if (each.size() > name.size() && each[name.size()] == '=' && each.starts_with(name))
-                return each.substr(name.size() + 1);
-        return std::nullopt;
+    std::map<std::string_view, std::string_view> values;
+    for (const std::string_view each : environment)
+        if (const std::size_t equals = each.find('='); equals != std::string_view::npos)
+            values.emplace(each.substr(0, equals), each.substr(equals + 1));
+    return [values = std::move(values)](const std::string& name) -> std::optional<std::string> {
+        const auto found = values.find(name);
+        return found == values.end() ? std::nullopt : std::optional<std::string>(found->second);
     };
 }
 

@@ -1,5 +1,6 @@
 #include "common/project/load.hpp"
 
+#include "common/base/time.hpp"
 #include "tests/unit/common/project/world.hpp"
 
 namespace persistproc::project {
@@ -358,6 +359,42 @@ TEST_CASE("given a project that comes to much more than its files, when it is lo
     one.variables["LONG"] = std::string(100'000, 'x');
     CHECK(one.wrong() == Words{"/shop/persistproc.toml:3:12: process.a.env: with what its references stand for it is "
                                "longer than 1 MiB"});
+    const std::string compose = "/shop/process-compose.yaml";
+    std::string vars = "vars: {V: '" + std::string(100'000, 'x') + "'}\nprocesses:\n  a:\n    command: '";
+    for (int i = 0; i < 50; ++i) vars += "{{.V}}";
+    CHECK(world_of(vars + "'\n", compose).wrong(compose) ==
+          Words{"/shop/process-compose.yaml:4:14: up to here vars stand for more than 4 MiB"});
+}
+
+TEST_CASE("given a file that is one thing over and over, when it is loaded, then that takes as long as reading it") {
+    const auto filled = [](const std::string& head, std::string_view each, const std::string& end) {
+        std::string out = head;
+        while (out.size() + each.size() + end.size() < 1'000'000) out += each;
+        return out + end;
+    };
+    const std::string compose = "/shop/process-compose.yaml", own = "/shop/persistproc.toml";
+    const std::string environment = "processes:\n  a:\n    command: x\n    environment:\n      A: '";
+    const std::string command = "vars: {V: v}\nprocesses:\n  a:\n    command: '";
+    const auto [file, text] = GENERATE_COPY(table<std::string, std::string>(
+        {{compose, filled(environment, "y", "'\n")},
+         {compose, filled(environment, "${y", "'\n")},
+         {compose, filled(command, "{{", "'\n")},
+         {compose, filled(command, "{{.", "}}'\n")},
+         {compose, filled(command, "{{.V}}", "'\n")},
+         {"/shop/.claude/launch.json",
+          filled(R"({"configurations": [{"name": "a", "runtimeExecutable": ")", "${workspaceFolder}", R"("}]})")},
+         {own, filled("process.a.run = 'x'\nenv = {A = '", "${a.b:-", "'}\n")},
+         {own, filled("process.a.run = 'x'\nenv = {A = '", "${env.A:-}", "'}\n")},
+         {"/shop/.env", filled("A=", "${", "\n")},
+         {"/shop/.env", filled("A=", "${B:-", "\n")},
+         {"/shop/.env", filled("A=", "${B:-b}", "\n")}}));
+    World world = world_of(text, file);
+    const bool is_environment = file.ends_with(".env");
+    if (is_environment) world.files[own] = "process.a.run = 'x'\nenv_file = [{path = '.env', expand = true}]\n";
+    CAPTURE(file, text.substr(0, 80));
+    const auto before = base::thread_time();
+    world.load(is_environment ? own : file);
+    CHECK(base::thread_time() - before < std::chrono::seconds(5));
 }
 
 TEST_CASE("given environment files, when they are read, then the stronger ones count, and PORT is strongest") {

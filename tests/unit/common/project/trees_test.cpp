@@ -63,6 +63,8 @@ TEST_CASE("given what grows as it is read, when it is read, then that ends withi
             "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + repeated(before + ", ", 9) + before + "]\n";
     }
     CHECK(yaml(bomb).find("more than 100000 values, aliases written out") != std::string::npos);
+    const std::string long_bomb = "a: &a " + std::string(100'000, 'x') + "\nb: [" + repeated("*a, ", 50) + "]\n";
+    CHECK(yaml(long_bomb).find("more than 4 MiB, aliases written out") != std::string::npos);
     for (const char* deep : {"[", "{", "- ", "? ", "a: {", "&a [", "!!x ["}) {
         CAPTURE(deep);
         CHECK(yaml("a: " + repeated(deep, 200'000)).size() < 300);
