@@ -106,6 +106,9 @@ public:
         return !open_ || give_open(sink);
     }
 
+    /// Forgets the unfinished line.
+    void drop() { open_ = is_within_ = false; }
+
     /// As if the beginning of a line had been fed: `text` from `line.position` on, until `line.end`.
     void resume(const LineView& line) {
         open_ = true;

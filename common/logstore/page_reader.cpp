@@ -116,26 +116,30 @@ struct PageReader::Resumed {
     }
 };
 
-Result<void> PageReader::resume_lines() {
+struct PageReader::BothResumed {
     Resumed out, err;
-    Place at = range_.begin;
-    bool is_adjacent = true;  // to the range's begin: a line that goes on there was given as far as it went
-    std::uint32_t run = 0;
+    std::uint32_t run = 0;  // whose they are; 0: there is none
+};
+
+Result<PageReader::BothResumed> PageReader::find_interrupted(Place at, std::uint64_t position) {
+    BothResumed found;
+    auto& [out, err, run] = found;
+    bool is_adjacent = true;  // to the position: a line that goes on there was given as far as it went
     for (std::uint64_t looked = 0; looked < most_records_between && !(out.is_known && err.is_known); ++looked) {
-        const bool is_in_range = looked == 0;  // the record in which the range begins
-        if (!is_in_range && at.record == 0) {
+        const bool is_behind = looked == 0;  // the record in which the position is
+        if (!is_behind && at.record == 0) {
             if (at.segment == 0) break;
             --at.segment;
         }
         auto in = log_.segment(at.segment);
         if (!in) return in.error();
         if (*in == nullptr) break;
-        if (!is_in_range) at.record = (at.record == 0 ? (*in)->count() : at.record) - 1;
+        if (!is_behind) at.record = (at.record == 0 ? (*in)->count() : at.record) - 1;
         if (at.record >= (*in)->count()) continue;
         auto record = (*in)->record(at.record);
         if (!record) return record.error();
-        const bool begins_before = *record && (*in)->position_of(**record) < range_.begin_position;
-        if (is_in_range && !begins_before) continue;
+        const bool begins_before = *record && (*in)->position_of(**record) < position;
+        if (is_behind && !begins_before) continue;
         if (!*record || ((*record)->flags & gap) != 0 || is_loss((*record)->event, (*record)->value)) break;
         if ((*record)->length == 0) continue;
         if (run != 0 && (*record)->run != run) break;
@@ -143,15 +147,22 @@ Result<void> PageReader::resume_lines() {
         Resumed& one = (*record)->stream == Stream::err ? err : out;
         if (std::exchange(is_adjacent, false) && ((*record)->flags & separator) == 0) {
             one.is_known = true;
-            auto before = line_before(at, **record);
+            auto before = line_before(at, **record, position);
             if (!before) return before.error();
             one.before = std::move(*before);
             one.line.stream = (*record)->stream;
             one.line.run = run;
         }
         if (one.is_known || ((*record)->flags & separator) != 0) continue;
-        if (auto done = resume(**in, **record, one); !done) return done;
+        if (auto done = resume(**in, **record, one); !done) return done.error();
     }
+    return found;
+}
+
+Result<void> PageReader::resume_lines() {
+    auto found = find_interrupted(range_.begin, range_.begin_position);
+    if (!found) return found.error();
+    auto& [out, err, run] = *found;
     if (query_.run && *query_.run != run) return {};
     if (!out.text.empty() && query_.stream != StreamChoice::err) lines_.resume(out.line_of());
     if (!err.text.empty() && query_.stream != StreamChoice::out) assembler_of(Stream::err).resume(err.line_of());
@@ -164,7 +175,7 @@ Result<void> PageReader::resume_lines() {
     return {};
 }
 
-Result<std::string> PageReader::line_before(Place at, const IndexRecord& last) {
+Result<std::string> PageReader::line_before(Place at, const IndexRecord& last, std::uint64_t position) {
     const std::size_t wanted = std::max(least_part_bytes, pattern_ ? PartSearch::kept_bytes(*pattern_) : 0);
     std::string out;
     for (std::uint64_t looked = 0; looked < most_records_of_part; ++looked) {
@@ -179,7 +190,7 @@ Result<std::string> PageReader::line_before(Place at, const IndexRecord& last) {
             if ((*record)->length > 0 && is_other) break;
             auto bytes = (*in)->data((*record)->offset, (*record)->length);
             if (!bytes) break;
-            const std::uint64_t here = range_.begin_position - (*in)->position_of(**record);
+            const std::uint64_t here = position - (*in)->position_of(**record);
             const std::string_view text = bytes->substr(0, std::min<std::uint64_t>(here, bytes->size()));
             const auto newline = text.rfind('\n');
             out.insert(0, text.substr(newline == text.npos ? 0 : newline + 1));
@@ -368,7 +379,32 @@ Result<void> PageReader::tell_spent() {
     return {};
 }
 
+Result<void> PageReader::leave_interrupted() {
+    if (pattern_ == nullptr || !query_.to || range_.end_position != *query_.to) return {};
+    if (!lines_.has_open_line() && !err_lines_.has_open_line()) return {};
+    auto at = log_.find_position(*query_.to);
+    if (!at) return at.error();
+    auto found = find_interrupted(*at, *query_.to);
+    if (!found) return found.error();
+    std::uint32_t next_run = 0;
+    const auto looking = [&next_run](Segment&, const IndexRecord& record, Place&) -> Result<bool> {
+        if (record.length > 0 || (record.flags & gap) != 0) next_run = record.run;
+        return next_run == 0;
+    };
+    if (auto done = for_each_record(log_, *at, log_.end(), looking); !done) return done;
+    for (const Resumed* each : {&found->out, &found->err}) {
+        if (each->text.empty()) continue;
+        LineAssembler& lines = assembler_of(each->line.stream);
+        const LineView& open = lines.open_line();
+        const bool is_seen_there =
+            lines.has_open_line() && open.position == each->line.position && open.end == each->line.end;
+        if (is_seen_there && open.run == next_run) lines.drop();
+    }
+    return {};
+}
+
 Result<void> PageReader::finish() {
+    if (auto left = leave_interrupted(); !left) return left;
     const RangeEnd end{range_.to_log_end, ended_run_};
     page_.reach(end);
     std::optional<std::uint64_t> unfinished;

@@ -21,8 +21,9 @@ public:
     Result<LinePage> read();
 
 private:
-    /// The beginning of a line of one stream that the other one had interrupted where the range begins.
+    /// The beginning of a line of one stream that the other one has interrupted.
     struct Resumed;
+    struct BothResumed;
 
     LineAssembler& assembler_of(Stream stream) { return is_joined_ && stream == Stream::err ? err_lines_ : lines_; }
     bool has_open_line() const {
@@ -34,8 +35,10 @@ private:
     bool flush();
 
     Result<void> resume_lines();
-    /// The end of what is before the range's begin of the line that goes on there, from `last` at `at` back.
-    Result<std::string> line_before(Place at, const IndexRecord& last);
+    /// The lines that are interrupted at `position`, which is at `at`, and may go on behind it.
+    Result<BothResumed> find_interrupted(Place at, std::uint64_t position);
+    /// The end of what is before `position` of the line that goes on there, from `last` at `at` back.
+    Result<std::string> line_before(Place at, const IndexRecord& last, std::uint64_t position);
     /// Puts the end of `record` before what is known of the line.
     Result<void> resume(Segment& segment, const IndexRecord& record, Resumed& one);
     /// Moves the range's begin to the last lines asked for, or to a place behind which there is more than fits.
@@ -58,6 +61,9 @@ private:
     Result<void> tell_spent();
     /// What the last line of the range is, now that its end is reached.
     Result<void> finish();
+    /// A line is given where it ends: one that goes on behind the position that was asked for as the end, and is seen
+    /// whole from there, is none of this page.
+    Result<void> leave_interrupted();
     /// Where a page that goes on at `end` must begin to hold all of an unfinished line.
     std::uint64_t whole_from(const LineView& open, std::uint64_t end) const;
 

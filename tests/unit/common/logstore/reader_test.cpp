@@ -731,6 +731,66 @@ TEST_CASE("a search sees whole what the other stream interrupted, on whatever pa
     CHECK(texts(lines_of(log.path(), query)) == Texts{"ore", "rd"});
 }
 
+TEST_CASE("pages of a search give an interrupted line once, wherever one ends and the next begins") {
+    const bool is_err = GENERATE(false, true);
+    const Stream one = is_err ? Stream::err : Stream::out, other = is_err ? Stream::out : Stream::err;
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.append(one, "AAA match begin ");
+    log.separate(one);
+    log.append(other, "BBB match err ");
+    log.separate(other);
+    log.append(one, "more ", line_continues);
+    log.separate(one);
+    log.append(other, "ends\n", line_continues);
+    log.append(one, "rest match end\n", line_continues);
+    log.append(one, "CCC match\n");
+    const Texts all{"BBB match err ends", "AAA match begin more rest match end", "CCC match"};
+    LineQuery query;
+    query.grep = GENERATE("match", "^[ABC]{3} match(.* (end|ends))?$");
+    for (const std::uint64_t pages_of : {1u, 2u}) {
+        LineQuery back = query;
+        back.last = pages_of;
+        Texts found;
+        for (bool has_more = true; has_more;) {
+            const auto page = lines_of(log.path(), back);
+            const auto given = texts(page);
+            found.insert(found.begin(), given.begin(), given.end());
+            has_more = page.earlier.has_value();
+            back.to = page.earlier;
+        }
+        CHECK(found == all);
+    }
+    for (const Line& line : lines_of(log.path(), query).lines) {
+        LineQuery before = query, behind = query;
+        before.to = behind.from = line.resumed;
+        Texts found = texts(lines_of(log.path(), before));
+        for (const auto& text : texts(lines_of(log.path(), behind))) found.push_back(text);
+        CHECK(found == all);
+        before.count_only = behind.count_only = true;
+        CHECK(lines_of(log.path(), before).matches + lines_of(log.path(), behind).matches == 3);
+    }
+}
+
+TEST_CASE("a search gives what is printed before a position as it is there where nothing goes on behind it") {
+    tests::TemporaryDirectory directory;
+    WrittenLog log(directory.path() / "log");
+    log.out("begin ");
+    const std::uint64_t within = log.position();
+    log.separate(Stream::out);
+    log.err("oops\n");
+    const std::uint64_t end = log.position();
+    log.run = 2;
+    log.out("next\n");
+    LineQuery query;
+    query.grep = "";
+    query.to = end;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"oops", "begin …"});
+    // What goes on there was given as far as it went.
+    query.to = within;
+    CHECK(texts(lines_of(log.path(), query)) == Texts{"begin …"});
+}
+
 TEST_CASE("what stands in the newest segment is found without a look at those far from it") {
     tests::TemporaryDirectory directory;
     WrittenLog log(directory.path() / "log");
