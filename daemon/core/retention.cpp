@@ -20,14 +20,16 @@ Task<> Retention::pass() {
     const MonoTime soon = world_.clock.now() + std::chrono::seconds(1);
     co_await world_.clock.sleep_until(soon);
     is_due_ = false;
-    const auto ids = beyond_the_kept();
-    for (const ProcessId id : ids) {
-        auto removed = co_await remove_(id);
+    const auto oldest = beyond_the_kept();
+    for (const RunId& each : oldest) {
         // One that was started or removed meanwhile is none of the oldest any more.
+        const auto process = table_.find(each.process);
+        if (!process || process->newest_run() != each) continue;
+        auto removed = co_await remove_(each.process);
         const bool failed =
             !removed && removed.error().code != ErrorCode::conflict && removed.error().code != ErrorCode::not_found;
         if (failed)
-            base::report(base::Severity::warning, "{} could not be forgotten: {}", to_string(id),
+            base::report(base::Severity::warning, "{} could not be forgotten: {}", to_string(each.process),
                          removed.error().message);
     }
     co_await collect_garbage();
@@ -42,17 +44,18 @@ Task<> Retention::pass_regularly() {
 }
 
 /// Of those that have ended and of which nothing is left to be done.
-std::vector<ProcessId> Retention::beyond_the_kept() const {
-    Shares<WallTime, ProcessId> over;
+std::vector<RunId> Retention::beyond_the_kept() const {
+    Shares<WallTime, RunId> over;
     for (const auto& [id, process] : table_.all()) {
         const bool at_rest = (process->is<Ended>() || process->is<GaveUp>()) && !process->has_tree() && !process->run;
         // What its project has in mind for it goes by what has become of it.
         if (process->record.planned && process->record.planned != Planned::down) continue;
         if (!at_rest || process->operation.is_held() || process->standing != Standing::established) continue;
         const auto& outcome = process->life.outcome();
-        over.add(process->record.definition.started_by, outcome ? outcome->ended_at : WallTime{}, 1, id);
+        over.add(process->record.definition.started_by, outcome ? outcome->ended_at : WallTime{}, 1,
+                 process->newest_run());
     }
-    std::vector<ProcessId> out;
+    std::vector<RunId> out;
     while (const auto next = over.take_beyond(options_.keep_ended)) out.push_back(*next);
     return out;
 }

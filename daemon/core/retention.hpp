@@ -26,7 +26,8 @@ public:
 private:
     Task<> pass();
     Task<> pass_regularly();
-    std::vector<ProcessId> beyond_the_kept() const;
+    /// Each with its newest run.
+    std::vector<RunId> beyond_the_kept() const;
     Task<> collect_garbage();
 
     run::RunWorld& world_;

@@ -18,7 +18,7 @@ namespace persistproc::tests {
 
 using schema::Json;
 
-/// The real store behind two switches: one that lets every change fail, one that holds changes back.
+/// The real store behind two switches: one that lets every change fail, one that holds changes back, all or some.
 class SwitchedStore final : public core::Store {
 public:
     SwitchedStore(core::Store& behind, boost::asio::any_io_executor executor)
@@ -27,7 +27,7 @@ public:
     Task<Result<core::StoreSnapshot>> load() override { return behind_.load(); }
     Task<Result<void>> commit(core::StoreChange change) override {
         ++waiting;
-        while (holds) co_await released_.wait();
+        while (holds || (holds_these && holds_these(change))) co_await released_.wait();
         --waiting;
         if (fails) co_return Error{ErrorCode::io, "no space left on device"};
         co_return co_await behind_.commit(std::move(change));
@@ -38,11 +38,13 @@ public:
     async::Notifier& audited() override { return behind_.audited(); }
     void release() {
         holds = false;
+        holds_these = {};
         released_.notify_all();
     }
 
     bool fails = false;
     bool holds = false;
+    std::function<bool(const core::StoreChange&)> holds_these;
     std::size_t waiting = 0;
 
 private:

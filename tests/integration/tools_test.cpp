@@ -872,6 +872,26 @@ TEST_CASE("only the newest of those that ended are remembered") {
     CHECK(left[1]["id"] == "p4");
 }
 
+TEST_CASE("what runs again while others are forgotten is none of the oldest any more") {
+    core::SupervisorOptions options;
+    options.keep_ended = 1;
+    DaemonInProcess daemon(options);
+    daemon.store.holds_these = [](const core::StoreChange& change) { return !change.removed.empty(); };
+    for (const char* word : {"a", "b", "c"}) {
+        const Json started = daemon.call("start_process", command(word));
+        const std::string id = started["structuredContent"]["id"];
+        daemon.call("stop_process", Json{{"process", id}});
+    }
+    daemon.advance(1s);
+    daemon.run_until([&] { return daemon.store.waiting == 1; });
+    daemon.call("start_process", command("b"));
+    daemon.call("stop_process", Json{{"process", "p2"}});
+    daemon.store.release();
+    daemon.advance(1s);
+    daemon.run_until([&] { return daemon.supervisor.size() == 1; });
+    CHECK(daemon.supervisor.find({2}));
+}
+
 TEST_CASE("values of variables stand in the spec and nowhere else") {
     DaemonInProcess daemon;
     Json arguments = command("a");
