@@ -62,6 +62,7 @@ struct Process {
     bool has_other_keeper = false;               // and its shim lives, as far as was seen
     std::string unread;                          // why nothing is known of it; empty: it could be read
     std::uint32_t ended_run = 0;                 // the one `life.outcome()` is about
+    std::uint64_t end_order = 0;                 // its place among the ends this daemon has seen; 0: none
     std::optional<Error> start_error;            // why the newest start failed
     std::uint32_t changed_run = 0;               // the newest that was begun since files had changed; 0: none
     std::string changed_file;                    // one of these

@@ -224,6 +224,7 @@ void ProcessDriver::note_begun(const ProcessPtr& process, std::uint32_t run) {
 
 void ProcessDriver::record_outcome(const ProcessPtr& process, const RecordOutcome& ended) {
     process->ended_run = ended.run;
+    if (tells_news_) process->end_order = ++ends_;
     // Its start may never have been heard of.
     if (process->record.pending_run == ended.run && ended.outcome.reason != OutcomeReason::exec_failed)
         note_begun(process, ended.run);

@@ -119,6 +119,7 @@ private:
     const SupervisorOptions& options_;
     bool is_leaving_ = false;
     bool tells_news_ = false;
+    std::uint64_t ends_ = 0;  // so far, of those that are news
 };
 
 /// How long the tree of a process may take to end once it was told to: its grace, then SIGKILL and sweeps on a machine

@@ -45,15 +45,16 @@ Task<> Retention::pass_regularly() {
 
 /// Of those that have ended and of which nothing is left to be done.
 std::vector<RunId> Retention::beyond_the_kept() const {
-    Shares<WallTime, RunId> over;
+    // A clock may be set back: in this daemon's time the order of the ends is known without it.
+    Shares<std::pair<std::uint64_t, WallTime>, RunId> over;
     for (const auto& [id, process] : table_.all()) {
         const bool at_rest = (process->is<Ended>() || process->is<GaveUp>()) && !process->has_tree() && !process->run;
         // What its project has in mind for it goes by what has become of it.
         if (process->record.planned && process->record.planned != Planned::down) continue;
         if (!at_rest || process->operation.is_held() || process->standing != Standing::established) continue;
         const auto& outcome = process->life.outcome();
-        over.add(process->record.definition.started_by, outcome ? outcome->ended_at : WallTime{}, 1,
-                 process->newest_run());
+        const std::pair age(process->end_order, outcome ? outcome->ended_at : WallTime{});
+        over.add(process->record.definition.started_by, age, 1, process->newest_run());
     }
     std::vector<RunId> out;
     while (const auto next = over.take_beyond(options_.keep_ended)) out.push_back(*next);

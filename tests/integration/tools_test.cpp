@@ -892,6 +892,22 @@ TEST_CASE("what runs again while others are forgotten is none of the oldest any 
     CHECK(daemon.supervisor.find({2}));
 }
 
+TEST_CASE("what ends after the clock was set back is the newest all the same") {
+    core::SupervisorOptions options;
+    options.keep_ended = 2;
+    DaemonInProcess daemon(options);
+    for (const std::uint32_t process : {1u, 2u, 3u}) {
+        daemon.call("start_process", command(process == 1 ? "a" : process == 2 ? "b" : "c"));
+        const auto shim = daemon.shims.find(run(process, 1));
+        if (process < 3) shim->state.ended_wall_ns = base::to_ns(base::wall_now() + 6h);
+        shim->end(0);
+        daemon.run_until([&] { return daemon.supervisor.find({process})->state == ProcessState::exited; });
+    }
+    daemon.advance(1s);
+    daemon.run_until([&] { return daemon.supervisor.size() == 2; });
+    CHECK_FALSE(daemon.supervisor.find({1}));
+}
+
 TEST_CASE("values of variables stand in the spec and nowhere else") {
     DaemonInProcess daemon;
     Json arguments = command("a");

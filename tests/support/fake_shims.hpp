@@ -41,7 +41,7 @@ public:
             state.phase = rundir::Phase::exited;
             state.exit_value = exit_value;
             state.killed = killed ? 1 : 0;
-            state.ended_wall_ns = base::to_ns(base::wall_now());
+            if (state.ended_wall_ns == 0) state.ended_wall_ns = base::to_ns(base::wall_now());
             push(rundir::MessageType::state);
             if (!leftovers) empty();
         }
