@@ -122,10 +122,14 @@ Task<Result<void>> Adoption::take_all() {
     projects_.take(std::move(snapshot->projects));
     const auto directories = co_await world_.directories.list();
     if (!directories) co_return directories.error();
-    for (const ProcessId id : directories->removals) {
-        std::erase_if(snapshot->processes, [id](const auto& each) { return each.id == id; });
-        std::erase_if(snapshot->last_runs, [id](const auto& each) { return each.id.process == id; });
-        world_.tasks.spawn("removal of " + to_string(id), go_on_with_removal(id));
+    const auto& removals = directories->removals;
+    if (!removals.empty()) {
+        const auto is_removed = [&](ProcessId id) { return std::binary_search(removals.begin(), removals.end(), id); };
+        std::erase_if(snapshot->processes, [&](const auto& each) { return is_removed(each.id); });
+        std::erase_if(snapshot->last_runs, [&](const auto& each) { return is_removed(each.id.process); });
+        // Also where the database that gave the number is lost.
+        table_.reserve(removals.back().number + 1);
+        world_.tasks.spawn("removals", go_on_with_removals(removals));
     }
     auto remnants = match(std::move(*snapshot), directories->processes);
     base::kill_point("daemon.adopt.listed");
@@ -526,15 +530,19 @@ void Adoption::drop_row(ProcessId id) {
     world_.tasks.spawn("record", driver_.record(std::move(change), to_string(id)));
 }
 
-Task<> Adoption::go_on_with_removal(ProcessId id) {
-    auto removed = co_await world_.directories.begin_removal(id);
-    if (!removed) {
-        base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), removed.error().message);
-        co_return;
+Task<> Adoption::go_on_with_removals(std::vector<ProcessId> ids) {
+    // In turn: the threads that they take are those of the adoption.
+    for (const ProcessId id : ids) {
+        auto removed = co_await world_.directories.begin_removal(id);
+        if (!removed) {
+            base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id),
+                         removed.error().message);
+            continue;
+        }
+        StoreChange change;
+        change.removed.push_back(id);
+        co_await driver_.end_removal(id, std::move(change));
     }
-    StoreChange change;
-    change.removed.push_back(id);
-    co_await driver_.end_removal(id, std::move(change));
 }
 
 Task<> Adoption::drop_remnant(ProcessId id) {

@@ -57,8 +57,8 @@ private:
                           std::uint32_t highest);
     Task<> drop(ProcessPtr process);
     Task<> drop_remnant(ProcessId id);
-    /// Of one that a daemon before has begun.
-    Task<> go_on_with_removal(ProcessId id);
+    /// Of those that a daemon before has begun.
+    Task<> go_on_with_removals(std::vector<ProcessId> ids);
     /// Of a process that has no directory: none is looked for, whatever has come there since.
     void drop_row(ProcessId id);
     Task<bool> answered(ProcessPtr process, MonoTime until);

@@ -69,7 +69,7 @@ struct LaunchLook {
 /// What a data directory holds.
 struct ProcessDirectories {
     std::vector<ProcessId> processes;  // ascending
-    std::vector<ProcessId> removals;   // begun, and not known to have ended: see begin_removal
+    std::vector<ProcessId> removals;   // ascending; begun, and not known to have ended: see begin_removal
 };
 
 /// By whom each process was started.

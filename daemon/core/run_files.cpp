@@ -252,6 +252,7 @@ Result<ProcessDirectories> find_directories(const fs::path& data) {
         if (const auto id = marked_process(name)) out.removals.push_back(*id);
     }
     std::sort(out.processes.begin(), out.processes.end());
+    std::sort(out.removals.begin(), out.removals.end());
     std::erase_if(out.removals,
                   [&](ProcessId id) { return std::binary_search(out.processes.begin(), out.processes.end(), id); });
     return out;
@@ -357,8 +358,11 @@ void collect_garbage(fs::path data, std::size_t keep_runs, std::uint64_t bound_b
         return names ? std::move(*names) : std::vector<std::string>();
     };
     const auto sweep = [](const fs::path& directory, const std::string& name) {
-        if (!name.starts_with(hidden_prefix) || marked_process(name)) return;
+        if (!name.starts_with(hidden_prefix)) return;
+        // Where the process is there, it is another's, whose number was given again: what it records has come about.
+        const auto id = marked_process(name);
         std::error_code ignored;
+        if (id && !fs::exists(fs::symlink_status(directory / to_string(*id), ignored))) return;
         fs::remove_all(directory / name, ignored);
     };
     for (const std::string& name : listed(data / "procs")) {

@@ -33,7 +33,7 @@ void end_removal(std::filesystem::path data, ProcessId id);
 
 /// Keeps the newest `keep` run directories of a process, and its output within `bound_bytes` in all processes together:
 /// of who holds most (shares.hpp) the oldest segments go first, never the newest of a process. Hidden leftovers of
-/// removals are swept, but for what puts one on record.
+/// removals are swept, but for what puts on record that of a process which has no directory any more.
 void collect_garbage(std::filesystem::path data, std::size_t keep_runs, std::uint64_t bound_bytes,
                      const Starters& starters);
 

@@ -471,6 +471,22 @@ TEST_CASE("a removal that a daemon did not come to the end of is known by its re
     }
 }
 
+TEST_CASE("a number is not given again while the removal of its process is on record, whatever the database knows") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    for (const char* mark : {".removed-p1", ".removed-p12", ".removed-p3"})
+        std::filesystem::create_directories(data->path() / "procs" / mark / "log");
+    const Json request{{"command", Json::array({"a"})}, {"working_directory", "/"}};
+    {
+        DaemonInProcess daemon({}, data);
+        CHECK(daemon.call("start_process", request)["structuredContent"]["id"] == "p13");
+        daemon.run_until([&] {
+            const std::filesystem::directory_iterator names(data->path() / "procs");
+            return std::distance(begin(names), end(names)) == 1;
+        });
+    }
+    CHECK(snapshot_of(*data).next_process == 14);
+}
+
 TEST_CASE("a row that nothing of ours has made is left alone, and no directory is removed for it") {
     auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
     {

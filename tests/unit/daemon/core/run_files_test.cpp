@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <set>
 
 #include "common/base/file.hpp"
 #include "common/rundir/paths.hpp"
@@ -319,6 +320,23 @@ TEST_CASE("starts that came to nothing push no run out that had a program") {
     CHECK(is_there(1));  // of another version: not to be touched
     CHECK_FALSE(is_there(2));
     for (std::uint32_t number = 3; number < 9; ++number) CHECK(is_there(number));
+}
+
+TEST_CASE("what puts a removal on record is kept while nothing of its name is there, and is a leftover beside that") {
+    tests::TemporaryDirectory data;
+    const fs::path procs = data.path() / "procs";
+    for (const char* name : {"p7", ".removed-p7", ".removed-p12", ".removed-p3", ".removed-00ff"})
+        write(procs / name / "log" / "00000001.log", 1);
+    const auto found = find_directories(data.path());
+    REQUIRE(found);
+    CHECK(found->processes == std::vector<ProcessId>{{7}});
+    CHECK(found->removals == std::vector<ProcessId>{{3}, {12}});
+    collect_garbage(data.path(), 5, 1000, {});
+    std::set<std::string> left;
+    for (const auto& each : fs::directory_iterator(procs)) left.insert(each.path().filename().native());
+    CHECK(left == std::set<std::string>{"p7", ".removed-p3", ".removed-p12"});
+    REQUIRE(begin_removal(data.path(), {7}));
+    CHECK(!fs::exists(procs / "p7"));
 }
 
 TEST_CASE("output is given up from its beginning, whatever the clock said when it was written") {
