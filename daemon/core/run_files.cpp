@@ -300,18 +300,22 @@ Result<void> remove_process_files(fs::path data, ProcessId id) {
 Result<void> begin_removal(fs::path data, ProcessId id) {
     const auto root = rundir::process_paths(data, id).root;
     const fs::path mark = mark_of_removal(root, id);
-    if (::rename(root.c_str(), mark.c_str()) != 0) {
+    const bool is_renamed = ::rename(root.c_str(), mark.c_str()) == 0;
+    bool is_new = false;
+    if (!is_renamed) {
         if (errno != ENOENT) return base::os_failure(root.string(), errno);
         // What has no directory is still to be on record as removed.
-        if (::mkdir(mark.c_str(), 0700) != 0 && errno != EEXIST) return base::os_failure(mark.string(), errno);
+        if (auto made = make_directory(mark, is_new); !made) return made.error();
     }
     if (auto synced = base::sync_directory(root.parent_path()); !synced) {
-        ::rename(mark.c_str(), root.c_str());
+        if (is_renamed) ::rename(mark.c_str(), root.c_str());
+        if (is_new) ::rmdir(mark.c_str());
         return synced.error();
     }
     base::kill_point("daemon.remove.hidden");
     std::error_code ignored;  // what stays behind the next daemon finds
-    if (fs::is_symlink(mark, ignored)) return base::os_failure(mark.string(), ELOOP);
+    // Where a link leads is somebody's own: it goes alone, and last.
+    if (fs::is_symlink(mark, ignored)) return boost::system::in_place_value;
     for (const auto& each : fs::directory_iterator(mark, ignored)) fs::remove_all(each.path(), ignored);
     return boost::system::in_place_value;
 }

@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,19 @@ rundir::RunSpec spec_of(RunId id) {
     spec.working_directory = "/";
     return spec;
 }
+
+/// While it lives this process opens nothing.
+struct NoDescriptors {
+    NoDescriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        const rlimit none{0, before.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &none);
+    }
+    ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before); }
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+    rlimit before{};
+};
 
 void write(const fs::path& file, std::size_t bytes) {
     fs::create_directories(file.parent_path());
@@ -337,6 +351,41 @@ TEST_CASE("what puts a removal on record is kept while nothing of its name is th
     CHECK(left == std::set<std::string>{"p7", ".removed-p3", ".removed-p12"});
     REQUIRE(begin_removal(data.path(), {7}));
     CHECK(!fs::exists(procs / "p7"));
+}
+
+TEST_CASE("a process whose directory is a link is removed with that link alone") {
+    tests::TemporaryDirectory data;
+    const fs::path root = rundir::process_paths(data.path(), {1}).root, mark = data.path() / "procs/.removed-p1";
+    write(data.path() / "elsewhere/log/00000001.log", 10);
+    fs::create_directories(root.parent_path());
+    fs::create_directory_symlink(data.path() / "elsewhere", root);
+    // The second goes on with what the first has begun.
+    for (int times = 0; times < 2; ++times) {
+        CHECK(begin_removal(data.path(), {1}));
+        CHECK(!fs::is_symlink(root));
+        CHECK(fs::is_symlink(mark));
+    }
+    end_removal(data.path(), {1});
+    CHECK(!fs::is_symlink(mark));
+    CHECK(fs::exists(data.path() / "elsewhere/log/00000001.log"));
+}
+
+TEST_CASE("a removal that cannot be made durable leaves what it found") {
+    tests::TemporaryDirectory data;
+    const fs::path root = rundir::process_paths(data.path(), {1}).root, mark = data.path() / "procs/.removed-p1";
+    fs::create_directories(root.parent_path());
+    SECTION("a process") { write(root / "log/00000001.log", 1); }
+    SECTION("one without a directory") {}
+    SECTION("one whose removal had begun") { write(mark / "log/00000001.log", 1); }
+    const bool was_there = fs::exists(root), was_begun = fs::exists(mark);
+    {
+        // Renames and makes directories, but cannot open one to sync it.
+        const NoDescriptors none;
+        CHECK(!begin_removal(data.path(), {1}));
+    }
+    CHECK(fs::exists(root) == was_there);
+    CHECK(fs::exists(mark) == was_begun);
+    CHECK(fs::exists((was_there ? root : mark) / "log/00000001.log") == (was_there || was_begun));
 }
 
 TEST_CASE("output is given up from its beginning, whatever the clock said when it was written") {
