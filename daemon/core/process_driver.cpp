@@ -340,10 +340,16 @@ Task<> ProcessDriver::end_removal(ProcessId id, StoreChange change) {
     auto committed = co_await store_.commit(std::move(change));
     base::kill_point("daemon.record.committed");
     if (committed)
-        co_await world_.directories.end_removal(id);
+        world_.tasks.spawn("end of the removal of " + to_string(id), remove_mark(id));
     else
         base::report(base::Severity::warning, "the removal of {} is not in the database yet: {}", to_string(id),
                      committed.error().message);
+}
+
+/// Until then a power cut may bring its row back. Where it cannot be said, the next daemon goes on.
+Task<> ProcessDriver::remove_mark(ProcessId id) {
+    auto durable = co_await store_.await_durable();
+    if (durable) co_await world_.directories.end_removal(id);
 }
 
 Task<> ProcessDriver::sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint32_t run) {

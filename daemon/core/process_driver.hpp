@@ -42,8 +42,8 @@ public:
                           std::string detail) const;
     /// Commits what the run directories would tell as well: a failure is reported and no more.
     Task<> record(StoreChange change, std::string what);
-    /// Commits `change`, by which nothing tells any more of a process whose removal was begun. Where there is no room
-    /// for that yet, the removal stays on record for the next daemon.
+    /// Commits `change`, by which nothing tells any more of a process whose removal was begun. The removal stays on
+    /// record until that is durable; where there is no room for it yet, for the next daemon.
     Task<> end_removal(ProcessId id, StoreChange change);
 
     /// No backoff ends in a run any more.
@@ -110,6 +110,7 @@ private:
     void confirm(Process& process);
     void take_back_start(const ProcessPtr& process, AtRest& at_rest);
     Task<> discard_run(ProcessPtr process, std::shared_ptr<run::RunDriver> run);
+    Task<> remove_mark(ProcessId id);
     Task<> sleep_out_backoff(ProcessPtr process, MonoTime until, std::uint32_t run);
 
     run::RunWorld& world_;

@@ -100,7 +100,7 @@ public:
     /// disk; then removes its output. Durable; goes on with one that was begun. Errors: io, and then nothing was
     /// removed.
     virtual Task<Result<void>> begin_removal(ProcessId id) = 0;
-    /// Once nothing else tells of the process: removes that record.
+    /// Once nothing else tells of the process, durably: removes that record.
     virtual Task<> end_removal(ProcessId id) = 0;
     /// Keeps of each process the newest `keep_runs` runs that had a program, with all that are younger, and the output
     /// of all processes within `bound_bytes`, of which those of each starter have a share (shares.hpp).

@@ -226,6 +226,9 @@ public:
     /// the calls. Errors: io (full disk, …): nothing of the change is kept but of a fact. Cancelling abandons the wait,
     /// never the change.
     virtual Task<Result<void>> commit(StoreChange change) = 0;
+    /// Completes when all that was written before is durable; makes nobody wait for the disk. Errors: io. Cancelling
+    /// abandons the wait.
+    virtual Task<Result<void>> await_durable() = 0;
     /// Oldest first. Errors: io, corrupt.
     virtual Task<Result<std::vector<AuditEntry>>> read_audit(AuditQuery query) = 0;
     /// Notified after entries have been added.

@@ -82,6 +82,7 @@ std::uint64_t Writeback::add(Unsynced what) {
     const bool is_first = waiting_.files.empty() && waiting_.directories.empty();
     std::move(what.files.begin(), what.files.end(), std::back_inserter(waiting_.files));
     std::move(what.directories.begin(), what.directories.end(), std::back_inserter(waiting_.directories));
+    if (what.told) to_tell_.push_back(std::move(what.told));
     const std::uint64_t pass = next_pass_;
     if (!is_first) return pass;
     due_ = std::chrono::steady_clock::now() + delay_;
@@ -109,9 +110,11 @@ void Writeback::work() {
         if (!has_work()) return;
         changed_.wait_until(lock, due_, [this] { return is_leaving_; });
         Unsynced what = std::exchange(waiting_, {});
+        const auto to_tell = std::exchange(to_tell_, {});
         const std::uint64_t pass = next_pass_++;
         lock.unlock();
         const bool is_done = sync(std::move(what));
+        for (const auto& tell : to_tell) tell(is_done);
         lock.lock();
         if (!is_done) last_failed_ = pass;
         last_over_ = pass;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -15,6 +16,8 @@ namespace persistproc::core {
 struct Unsynced {
     std::vector<std::filesystem::path> files;
     std::vector<std::filesystem::path> directories;
+    /// Called on the Writeback's thread once a pass has covered it; whether all is durable or was removed meanwhile.
+    std::function<void(bool)> told = {};
 };
 
 class Writeback {
@@ -46,6 +49,7 @@ private:
     mutable std::mutex mutex_;  // guards all below
     std::condition_variable changed_;
     Unsynced waiting_;
+    std::vector<std::function<void(bool)>> to_tell_;
     std::chrono::steady_clock::time_point due_{};  // of what waits
     std::uint64_t next_pass_ = 1;
     std::uint64_t last_over_ = 0, last_failed_ = 0;  // passes

@@ -48,9 +48,18 @@ struct AsyncRegistry::State {
     }
 
     struct Waiting {
-        explicit Waiting(asio::any_io_executor e) : done(std::move(e)) {}
+        explicit Waiting(asio::any_io_executor e) : executor(std::move(e)), done(executor) {}
+        asio::any_io_executor executor;
         async::Notifier done;
         std::optional<Result<void>> result;
+
+        /// Any thread.
+        static void tell(const std::shared_ptr<Waiting>& self, const Result<void>& result) {
+            asio::post(self->executor, [self, result] {
+                self->result = result;
+                self->done.notify_all();
+            });
+        }
     };
     struct Pending {
         core::StoreChange change;
@@ -278,10 +287,7 @@ struct AsyncRegistry::State {
                 unwritten.take(std::move(changes[i]));
                 look_for_room();
             }
-            asio::post(executor, [waiting = batch[i].waiting, result] {
-                waiting->result = result;
-                waiting->done.notify_all();
-            });
+            Waiting::tell(batch[i].waiting, result);
         }
     }
 };
@@ -335,6 +341,18 @@ Task<Result<void>> AsyncRegistry::commit(core::StoreChange change) {
     asio::post(state->thread, [raw = state.get()] { raw->flush(); });
     while (!waiting->result) co_await waiting->done.wait();
     if (is_audited && *waiting->result) state->audited.notify_all();
+    co_return *waiting->result;
+}
+
+Task<Result<void>> AsyncRegistry::await_durable() {
+    auto waiting = std::make_shared<State::Waiting>(state_->executor);
+    core::Unsynced wal{.files = {Registry::wal_path(state_->directory)}, .directories = {}};
+    wal.told = [waiting](bool is_durable) {
+        State::Waiting::tell(waiting,
+                             is_durable ? Result<void>() : Error{ErrorCode::io, "the database could not be synced"});
+    };
+    state_->writeback.add(std::move(wal));
+    while (!waiting->result) co_await waiting->done.wait();
     co_return *waiting->result;
 }
 

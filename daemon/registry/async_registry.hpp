@@ -26,6 +26,7 @@ public:
     Task<Result<core::StoreSnapshot>> load() override;
     /// Changes that wait together are written in one transaction.
     Task<Result<void>> commit(core::StoreChange change) override;
+    Task<Result<void>> await_durable() override;
     Task<Result<std::vector<core::AuditEntry>>> read_audit(core::AuditQuery query) override;
     async::Notifier& audited() override;
 

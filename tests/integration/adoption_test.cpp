@@ -471,6 +471,35 @@ TEST_CASE("a removal that a daemon did not come to the end of is known by its re
     }
 }
 
+TEST_CASE("a removal that was answered is one after a power cut, which may bring its row back") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    { DaemonInProcess daemon({}, data); }
+    auto durable = snapshot_of(*data);
+    const Json web{{"process", "web"}};
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.store.is_syncing = true;
+        CHECK(error_code(daemon.call("remove_process", web)) == "");
+        // Behind whatever is still done about it on the one file thread.
+        CHECK(error_code(daemon.call("start_process",
+                                     Json{{"command", Json::array({"a"})}, {"working_directory", "/gone"}})) != "");
+    }
+    {
+        auto registry = registry::Registry::open(data->path());
+        REQUIRE(registry);
+        core::StoreChange change;
+        change.processes = std::move(durable.processes);
+        change.runs = std::move(durable.last_runs);
+        REQUIRE(registry->commit({change}));
+    }
+    {
+        DaemonInProcess daemon({}, data);
+        CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+        daemon.run_until([&] { return std::filesystem::is_empty(data->path() / "procs"); });
+    }
+    CHECK(snapshot_of(*data).processes.empty());
+}
+
 TEST_CASE("a number is not given again while the removal of its process is on record, whatever the database knows") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     for (const char* mark : {".removed-p1", ".removed-p12", ".removed-p3"})

@@ -18,7 +18,8 @@ namespace persistproc::tests {
 
 using schema::Json;
 
-/// The real store behind two switches: one that lets every change fail, one that holds changes back, all or some.
+/// The real store behind three switches: one that lets every change fail, one that holds changes back, all or some, and
+/// one that lets none become durable.
 class SwitchedStore final : public core::Store {
 public:
     SwitchedStore(core::Store& behind, boost::asio::any_io_executor executor)
@@ -32,12 +33,16 @@ public:
         if (fails) co_return Error{ErrorCode::io, "no space left on device"};
         co_return co_await behind_.commit(std::move(change));
     }
+    Task<Result<void>> await_durable() override {
+        while (is_syncing) co_await released_.wait();
+        co_return boost::system::in_place_value;
+    }
     Task<Result<std::vector<core::AuditEntry>>> read_audit(core::AuditQuery query) override {
         return behind_.read_audit(std::move(query));
     }
     async::Notifier& audited() override { return behind_.audited(); }
     void release() {
-        holds = false;
+        holds = is_syncing = false;
         holds_these = {};
         released_.notify_all();
     }
@@ -45,6 +50,7 @@ public:
     bool fails = false;
     bool holds = false;
     std::function<bool(const core::StoreChange&)> holds_these;
+    bool is_syncing = false;
     std::size_t waiting = 0;
 
 private:

@@ -152,6 +152,7 @@ public:
         };
         co_return co_await daemon_.perform(std::string("commit"), std::move(work), world.mood.database, true);
     }
+    Task<Result<void>> await_durable() override { co_return boost::system::in_place_value; }
     Task<Result<std::vector<core::AuditEntry>>> read_audit(core::AuditQuery) override {
         co_return std::vector<core::AuditEntry>();
     }

@@ -29,6 +29,15 @@ TEST_CASE("what was added together is made durable in one pass, at the latest wi
         CHECK(writeback.add({{}, {data.path()}}) == pass);
         CHECK_FALSE(writeback.is_durable(pass));
     }
+    SECTION("and whoever asked is told, also at that end") {
+        std::vector<bool> told;
+        {
+            Writeback writeback(24h);
+            for (int times = 0; times < 2; ++times)
+                writeback.add({.files = {file}, .directories = {}, .told = [&](bool done) { told.push_back(done); }});
+        }
+        CHECK(told == std::vector<bool>{true, true});
+    }
     SECTION("of nothing there is nothing to wait for") { Writeback writeback(24h); }
 }
 
