@@ -1,8 +1,12 @@
 #include "daemon/core/local_run_directories.hpp"
 
+#include <fmt/format.h>
+
 #include <memory>
+#include <tuple>
 
 #include "common/async/offload.hpp"
+#include "common/base/text.hpp"
 #include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/paths.hpp"
 #include "daemon/core/log_ends.hpp"
@@ -20,6 +24,11 @@ struct Done {};
 constexpr int most_sweeps = 40;
 constexpr auto first_sweep_pause = std::chrono::milliseconds(1);
 constexpr auto longest_sweep_pause = std::chrono::milliseconds(100);
+
+Error no_answer(const std::string& directory) {
+    return Error{ErrorCode::timeout, fmt::format("working_directory: {} is on a file system that does not answer",
+                                                 base::excerpt(directory))};
+}
 
 }  // namespace
 
@@ -56,10 +65,11 @@ std::vector<Sample> LocalRunDirectories::Samples::take(const std::filesystem::pa
 }
 
 LocalRunDirectories::LocalRunDirectories(boost::asio::thread_pool& files, async::Clock& clock,
-                                         std::filesystem::path data)
+                                         std::filesystem::path data, std::size_t user_threads)
     : files_(files),
       samples_(std::make_shared<Samples>()),
       clock_(clock),
+      user_files_(system_clock_, user_threads),
       data_(std::move(data)),
       boot_id_(base::current_boot_id()),
       writeback_(std::make_shared<Writeback>()) {}
@@ -90,10 +100,13 @@ Task<Result<rundir::RunSpec>> LocalRunDirectories::load_spec(RunId id) {
 }
 
 Task<Result<void>> LocalRunDirectories::prepare(rundir::RunSpec spec) {
+    std::string directory = spec.working_directory;
+    auto look = [spec] { return std::pair(find_program_file(spec), find_argument_files(spec)); };
+    auto files = co_await user_files_.look(std::move(directory), std::move(look));
+    // Without them it is not told how they have changed since; its shim meets what hangs.
+    if (files) std::tie(spec.program_file, spec.argument_files) = std::move(*files);
     auto work = [data = data_, spec = std::move(spec), boot = boot_id_,
                  writeback = writeback_]() mutable -> Result<void> {
-        spec.program_file = find_program_file(spec);
-        spec.argument_files = find_argument_files(spec);
         auto unsynced = prepare_run(data, std::move(spec), boot);
         if (!unsynced) return unsynced.error();
         writeback->add(std::move(*unsynced));
@@ -167,25 +180,31 @@ Task<Result<void>> LocalRunDirectories::clear_output(ProcessId id) {
 
 Task<Result<void>> LocalRunDirectories::check_program(std::string program, std::string path, std::string directory,
                                                       bool was_refused) {
-    auto work = [program = std::move(program), path = std::move(path), directory = std::move(directory), was_refused] {
+    auto look = [program = std::move(program), path = std::move(path), directory, was_refused] {
         return core::check_program(program, path, directory, was_refused);
     };
-    co_return co_await async::offload(files_, std::move(work));
+    auto checked = co_await user_files_.look(directory, std::move(look));
+    if (!checked) co_return no_answer(directory);
+    co_return std::move(*checked);
 }
 
 Task<Result<std::string>> LocalRunDirectories::canonical_directory(std::string path) {
-    auto work = [path = std::move(path)] { return core::canonical_directory(path); };
-    co_return co_await async::offload(files_, std::move(work));
+    auto look = [path] { return core::canonical_directory(path); };
+    auto canonical = co_await user_files_.look(path, std::move(look));
+    if (!canonical) co_return no_answer(path);
+    co_return std::move(*canonical);
 }
 
 Task<LaunchLook> LocalRunDirectories::look_before_launch(std::string program, std::string path, std::string directory) {
-    auto work = [data = data_, program = std::move(program), path = std::move(path), directory = std::move(directory)] {
+    auto look = [data = data_, program = std::move(program), path = std::move(path), directory] {
         LaunchLook out{core::check_room(data), core::canonical_directory(directory), boost::system::in_place_value};
         constexpr bool was_refused = false;
         if (out.directory) out.program = core::check_program(program, path, *out.directory, was_refused);
         return out;
     };
-    co_return co_await async::offload(files_, std::move(work));
+    auto looked = co_await user_files_.look(directory, std::move(look));
+    if (looked) co_return std::move(*looked);
+    co_return LaunchLook{boost::system::in_place_value, no_answer(directory), boost::system::in_place_value};
 }
 
 Task<std::vector<Sample>> LocalRunDirectories::sample(std::vector<SampleRequest> requests) {

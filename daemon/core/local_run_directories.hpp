@@ -1,17 +1,20 @@
 #pragma once
-/// The real RunDirectories: a data directory and the /proc of this machine, on a pool of file threads.
+/// The real RunDirectories: a data directory and the /proc of this machine, on a pool of file threads, and files of
+/// users on others.
 #include <boost/asio/thread_pool.hpp>
 #include <memory>
 
 #include "daemon/core/run_directories.hpp"
+#include "daemon/core/user_files.hpp"
 #include "daemon/core/writeback.hpp"
 
 namespace persistproc::core {
 
 class LocalRunDirectories final : public RunDirectories {
 public:
-    /// `files` and `clock` outlive it; `data` is the data directory.
-    LocalRunDirectories(boost::asio::thread_pool& files, async::Clock& clock, std::filesystem::path data);
+    /// `files` and `clock` outlive it; `data` is the data directory. `user_threads`: at most, for files of users.
+    LocalRunDirectories(boost::asio::thread_pool& files, async::Clock& clock, std::filesystem::path data,
+                        std::size_t user_threads = UserFiles::usual_threads);
 
     Task<Result<ProcessDirectories>> list() override;
     Task<std::vector<FoundProcess>> find_processes(std::vector<ProcessQuestion> questions) override;
@@ -43,6 +46,8 @@ private:
     // To look at live trees never waits for the disk behind what starts.
     boost::asio::thread_pool sampling_{1};
     async::Clock& clock_;
+    async::SystemClock system_clock_;  // file systems of users answer by no other
+    UserFiles user_files_;
     std::filesystem::path data_;
     base::BootId boot_id_;
     std::shared_ptr<Writeback> writeback_;

@@ -125,7 +125,8 @@ public:
     /// Whether an execve of `program` by `path` may succeed, as far as a look tells; of a script also whether that of
     /// the interpreter may, and whether it is the right one. Errors: exec_failed (os_error as execve would say; a
     /// message where the file is what is wrong). `was_refused`: execve took it for no program (ENOEXEC), so that no
-    /// interpreter of the kernel's (binfmt_misc) runs it either.
+    /// interpreter of the kernel's (binfmt_misc) runs it either. Errors of this and the next two besides: timeout (the
+    /// directory is on a file system that does not answer).
     virtual Task<Result<void>> check_program(std::string program, std::string path, std::string directory,
                                              bool was_refused) = 0;
     /// Symbolic links resolved. Errors: invalid (not absolute, missing, no directory, not to be entered).

@@ -28,7 +28,7 @@ DaemonInProcess::DaemonInProcess(core::SupervisorOptions options, std::shared_pt
                                  bool adopt_now, bool compat, mcp::Principal::Role role)
     : data(std::move(directory)),
       registry(io.get_executor(), data->path(), ended_sessions(*data)),
-      directories(files, clock, data->path()),
+      directories(files, clock, data->path(), 1),
       projects(data->path(),
                [] {
                    return std::vector<std::string>{"HOME=/home/me", "PATH=/usr/bin:/bin"};

@@ -2,7 +2,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <fstream>
+#include <future>
 
 #include "common/base/file.hpp"
 #include "common/rundir/paths.hpp"
@@ -413,8 +415,8 @@ TEST_CASE("a start looks again for what it means after it has waited") {
     const int labelled = daemon.call_later("start_process", command("b", "web"));
     daemon.io.poll();
     const int unlabelled = daemon.call_later("start_process", command("a"));
-    // Its walk is behind both starts' look at their directory, on the one file thread.
-    daemon.call("list_processes", Json::object());
+    // Its look is behind those of both starts, on the one thread for them.
+    daemon.call("list_processes", Json{{"working_directory", "/"}});
     daemon.advance(5s);
     CHECK(error_code(daemon.answer(removing)["result"]) == "conflict");
     shim->leave();
@@ -424,6 +426,15 @@ TEST_CASE("a start looks again for what it means after it has waited") {
     const Json a = daemon.answer(unlabelled)["result"]["structuredContent"];
     CHECK(a["id"] == "p2");
     CHECK(a["command"][0] == "a");
+}
+
+TEST_CASE("a look at a user's directory waits for no file of ours, nor one of ours for it") {
+    DaemonInProcess daemon;
+    std::promise<void> released;
+    boost::asio::post(daemon.files, [release = released.get_future().share()] { release.wait(); });
+    const Json listed = daemon.call("list_processes", Json{{"working_directory", "/"}});
+    CHECK(listed["structuredContent"]["processes"].empty());
+    released.set_value();
 }
 
 TEST_CASE("a shutdown has one deadline for all") {
