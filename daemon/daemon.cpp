@@ -8,6 +8,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <csignal>
 
 #include "common/async/offload.hpp"
 #include "common/base/diagnostics.hpp"
@@ -28,6 +29,21 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int exit_adoption_failed = 125;
+constexpr unsigned most_seconds_of_leaving = 5;  // once nobody is answered any more
+
+volatile std::sig_atomic_t status_of_leaving = 0;
+
+/// A thread may be at something that does not end (a file system that hangs, somebody's file that takes for ever to
+/// read), and all are waited for: nothing is lost without it.
+void bound_leaving(int status) {
+    status_of_leaving = status;
+    ::signal(SIGALRM, [](int) {
+        constexpr std::string_view said = "persistprocd: warning: left while a thread was still at something\n";
+        (void)!::write(STDERR_FILENO, said.data(), said.size());
+        ::_exit(status_of_leaving);
+    });
+    ::alarm(most_seconds_of_leaving);
+}
 
 std::vector<fs::path> places_of_shim() {
     const fs::path folder = base::own_program().parent_path();
@@ -216,6 +232,7 @@ Task<> Daemon::run() {
     listener_->stop();
     const MonoTime until = clock_.now() + std::chrono::seconds(5);
     co_await http_.close(until);
+    bound_leaving(status_);
     co_await services_.close();
     co_await environment_.close();
     co_await heap_.close();

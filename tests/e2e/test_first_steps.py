@@ -185,6 +185,27 @@ class BetweenDaemons(harness.TestCase):
         waiting.join()
         self.assertEqual(self.view("sleeper")["state"], "running")
 
+    def test_a_daemon_leaves_though_something_it_is_at_does_not_end(self):
+        self.daemon.kill()
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        try:
+            while True:
+                os.write(write, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(write, True)
+        # Nobody reads what it says there.
+        self.daemon.process = subprocess.Popen(
+            self.daemon.command(), env=self.place.environment, stdout=write, stderr=subprocess.PIPE
+        )
+        harness.eventually("it is served", self.is_served)
+        self.daemon.process.send_signal(signal.SIGTERM)
+        said = self.daemon.process.communicate(timeout=harness.PATIENCE)[1]
+        self.assertEqual(self.daemon.process.returncode, 0)
+        self.assertIn(b"left while a thread was still at something", said)
+        os.close(read)
+        os.close(write)
+
 
 if __name__ == "__main__":
     harness.main()
