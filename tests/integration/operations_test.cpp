@@ -386,6 +386,24 @@ TEST_CASE("a removal needs no room in the database, and is one all the same") {
     daemon.run_until([&] { return std::filesystem::is_empty(data->path() / "procs"); });
 }
 
+TEST_CASE("a new label stays where the start on its way is taken back") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    daemon.shims.obeys_stop = false;
+    Json anew = command("a", "web");
+    anew["if_running"] = "restart";
+    anew["restart"] = "always";
+    const int starting = daemon.call_later("start_process", anew);
+    daemon.run_until([&] { return daemon.shims.find(run(1, 1))->heard.size() == 2; });
+    daemon.advance(60s);
+    CHECK(error_code(daemon.answer(starting)["result"]) == "timeout");
+    CHECK(error_code(daemon.call("rename_process", Json{{"process", "p1"}, {"label", "api"}})).empty());
+    daemon.call("stop_process", Json{{"process", "p1"}, {"force", true}});
+    const Json left = view_of(daemon, "p1");
+    CHECK(left["label"] == "api");
+    CHECK(left.value("restart_policy", "never") == "never");
+}
+
 TEST_CASE("a removal that is refused takes nothing") {
     DaemonInProcess daemon;
     daemon.call("start_process", command("a", "web"));
