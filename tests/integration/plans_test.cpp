@@ -410,6 +410,55 @@ TEST_CASE("given who waits, when a restart of it is asked for, then it waits on,
     CHECK(daemon.shims.spawned() == 3);
 }
 
+TEST_CASE("given one whose turn has come, when it goes down while it is being restarted, then nothing is done") {
+    DaemonInProcess daemon;
+    const auto order = [](const char* digest) {
+        UpOrder out = shop();
+        out.processes[2].definition.command = {"/bin/sh"};
+        for (const std::size_t each : {1u, 2u}) out.processes[each].digests["env"] = digest;
+        return out;
+    };
+    up(daemon, order("1"));
+    await_run(daemon, run(2, 1));
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+    up(daemon, order("2"));
+    await_run(daemon, run(2, 2));
+    const auto hold = [&daemon](std::string action) {
+        daemon.store.holds_these = [action = std::move(action)](const core::StoreChange& change) {
+            return !change.audit.empty() && change.audit.front().action == action;
+        };
+    };
+    // The restart gets its turn before the one that the project begins.
+    hold("rename");
+    const int renaming = daemon.call_later("rename_process", Json{{"process", "p3"}, {"label", "mine"}});
+    daemon.run_until([&] { return daemon.store.waiting == 1; });
+    const int restarting =
+        daemon.call_later("restart_process", Json{{"process", "p3"}, {"environment", Json{{"A", "1"}}}});
+    daemon.advance(std::chrono::seconds(0));
+    daemon.shims.find(run(2, 2))->end(0);
+    await_state(daemon, 2, ProcessState::exited);
+    daemon.shims.executes = daemon.shims.holds_reservations = true;
+    daemon.store.release();
+    hold("down");
+    CHECK(error_code(daemon.answer(renaming)["result"]).empty());
+    daemon.run_until([&] { return daemon.shims.reserving == 1; });
+    async::TaskGroup tasks(daemon.io.get_executor());
+    bool is_down = false;
+    auto go_down = [](DaemonInProcess* on, bool* done) -> Task<> {
+        std::vector<std::string> all;
+        auto down = co_await on->supervisor.down(file, std::move(all), false, false, "test");
+        *done = down.has_value();
+    };
+    tasks.spawn("down", go_down(&daemon, &is_down));
+    daemon.run_until([&] { return daemon.store.waiting == 1; });
+    daemon.shims.release_reservations();
+    CHECK(error_code(daemon.answer(restarting)["result"]) == "conflict");
+    daemon.store.release();
+    daemon.run_until([&] { return is_down; });
+    CHECK(daemon.shims.living() == 0);
+}
+
 TEST_CASE("given who waits, when what it needs is removed, then it does not begin") {
     DaemonInProcess daemon;
     up(daemon, shop());

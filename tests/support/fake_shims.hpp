@@ -68,6 +68,9 @@ public:
     std::size_t connections = 0;
     std::vector<std::vector<std::string>> commands;  // that were run beside runs
     bool holds_commands = false;                     // they do not end
+    bool executes = false;                           // programs: what cannot be executed is refused
+    bool holds_reservations = false;                 // of room for the next shims
+    std::size_t reserving = 0;
 
     ShimPtr find(RunId run) const {
         const auto found = shims_.find(run);
@@ -99,6 +102,17 @@ public:
     void release_commands() {
         holds_commands = false;
         released_.notify_all();
+    }
+    bool executes_here() const override { return executes; }
+    void release_reservations() {
+        holds_reservations = false;
+        released_.notify_all();
+    }
+    Task<Result<void>> reserve() override {
+        ++reserving;
+        while (holds_reservations) co_await released_.wait();
+        --reserving;
+        co_return boost::system::in_place_value;
     }
     Task<Result<core::CommandEnd>> run_command(core::CommandOrder order) override {
         commands.push_back(std::move(order.command));

@@ -79,6 +79,11 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     auto environment = co_await prepare_restart(process, request, stops);
     if (!environment) co_return environment.error();
+    // It may have been put down meanwhile, and the values it was to be begun with with it.
+    if (*environment && !process->launch)
+        co_return Error{ErrorCode::conflict, process->shown() +
+                                                 " was called off by its project while it was being restarted; nothing "
+                                                 "was done"};
 
     ops::RestartResponse out;
     if (process->life.is_live()) out.old_pid = process->run_state.pid;
