@@ -210,7 +210,8 @@ bool is_lack_of_room(const Error& error) noexcept {
 Result<void> sync_directory(const fs::path& path) {
     auto fd = open_file(path, O_RDONLY | O_DIRECTORY);
     if (!fd) return fd.error();
-    if (::fsync(fd->get()) != 0) return os_failure(path.string(), errno);
+    // EINVAL: the file system has nothing to sync there.
+    if (::fsync(fd->get()) != 0 && errno != EINVAL) return os_failure(path.string(), errno);
     return boost::system::in_place_value;
 }
 

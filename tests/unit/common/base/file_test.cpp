@@ -13,6 +13,8 @@
 using namespace persistproc;
 namespace fs = std::filesystem;
 
+TEST_CASE("a directory that no file system keeps on a disk needs no sync") { CHECK(base::sync_directory("/proc")); }
+
 TEST_CASE("a private directory is made, tightened, or refused") {
     tests::TemporaryDirectory temporary;
     const fs::path made = temporary.path() / "a" / "b";

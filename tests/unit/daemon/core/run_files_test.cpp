@@ -62,6 +62,22 @@ TEST_CASE("a link among a log's files is named where its output is to be removed
     CHECK(fs::file_size(data.path() / "elsewhere") == 10);
 }
 
+TEST_CASE("a removal that cannot be put on record takes nothing") {
+    tests::TemporaryDirectory data;
+    const auto paths = rundir::process_paths(data.path(), {1});
+    write(paths.log / "00000001.log", 10);
+    struct rlimit before {};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const struct rlimit none { 0, before.rlim_max };
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    const auto begun = begin_removal(data.path(), {1});
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    REQUIRE_FALSE(begun);
+    CHECK(begun.error().os_error == EMFILE);
+    CHECK(fs::file_size(paths.log / "00000001.log") == 10);
+    CHECK(find_directories(data.path()).value().removals.empty());
+}
+
 TEST_CASE("output of agents costs the person none while they hold more, nor where they can give none") {
     tests::TemporaryDirectory data;
     const Starters starters{{{1}, "persistproc 1"}, {{2}, "one 1"}, {{3}, "two 1"}, {{4}, "two 2"}};
