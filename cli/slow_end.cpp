@@ -48,18 +48,25 @@ ViewPredicate is_replaced_by(const ops::StartRequest& request) {
     };
 }
 
-Task<> await_ending_signal(boost::asio::any_io_executor executor, Console console) {
+Task<int> await_ending_signal(boost::asio::any_io_executor executor, Console console) {
     boost::asio::signal_set signals(executor);
     add_ending_signals(signals);
     const int number = co_await signals.async_wait(boost::asio::use_awaitable);
     // Behind the terminal's "^C".
     if (number == SIGINT && ::isatty(STDERR_FILENO) == 1 && !console.quiet()) console.break_line();
+    co_return number;
 }
 
-Task<> leave_by_signal(boost::asio::any_io_executor executor, SlowEnd end) {
-    co_await await_ending_signal(executor, end.console);
+Task<int> leave_by_signal(boost::asio::any_io_executor executor, SlowEnd end) {
+    const int number = co_await await_ending_signal(executor, end.console);
     const std::string going_on = end.going_on ? end.going_on() : std::string();
     end.console.note(fmt::format("left; {} goes on", going_on.empty() ? "the " + end.what : going_on));
+    co_return number;
+}
+
+int end_by_signal(int number) {
+    ::raise(number);
+    return 128 + number;
 }
 
 }  // namespace persistproc::cli

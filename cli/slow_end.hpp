@@ -29,12 +29,13 @@ Task<> watch_slow_end(Context context, ViewPredicate is_meant, SlowEnd end);
 /// Whether a start by this request waits for its end.
 ViewPredicate is_replaced_by(const ops::StartRequest& request);
 
-/// Completes when a signal ends the client, which has yet to say so, on a line of its own.
-Task<> await_ending_signal(boost::asio::any_io_executor executor, Console console);
-/// Completes when a signal ends the client, which has said so.
-Task<> leave_by_signal(boost::asio::any_io_executor executor, SlowEnd end);
+/// Completes when a signal ends the client, with its number; that is yet to be said, on a line of its own.
+Task<int> await_ending_signal(boost::asio::any_io_executor executor, Console console);
+/// Completes when a signal ends the client, with its number; that has been said.
+Task<int> leave_by_signal(boost::asio::any_io_executor executor, SlowEnd end);
 
-/// Of a client that was ended by Ctrl+C.
-inline constexpr int interrupted_status = 130;
+/// Ends the client by the signal that it has taken, so that the shell ends the script around it, too. Once nobody
+/// listens for signals any more. Returns the exit status where the signal is held back.
+int end_by_signal(int number);
 
 }  // namespace persistproc::cli

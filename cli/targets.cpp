@@ -27,7 +27,7 @@ struct Round {
     std::vector<std::optional<ViewResult>> done;
     std::size_t pending;
     async::Notifier changed;
-    bool was_left = false;
+    int left_by = 0;
 };
 
 Task<> operate(Round& round, std::size_t i, std::string target) {
@@ -49,8 +49,7 @@ Task<> tell_slow_ends(Round& round, const std::vector<std::string>& targets, Slo
 }
 
 Task<> leave_round(Round& round, boost::asio::any_io_executor executor, SlowEnd end) {
-    co_await leave_by_signal(executor, std::move(end));
-    round.was_left = true;
+    round.left_by = co_await leave_by_signal(executor, std::move(end));
     round.changed.notify_all();
 }
 
@@ -127,10 +126,10 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
         tasks.spawn("slow end", tell_slow_ends(round, out.targets, *end));
         tasks.spawn("signals", leave_round(round, executor, *end));
     }
-    while (round.pending > 0 && !round.was_left) co_await round.changed.wait();
+    while (round.pending > 0 && round.left_by == 0) co_await round.changed.wait();
     co_await tasks.close();
-    out.was_left = round.was_left;
-    if (out.was_left) co_return out;
+    out.left_by = round.left_by;
+    if (out.left_by != 0) co_return out;
     for (auto& one : round.done) out.results.push_back(std::move(*one));
     co_return out;
 }

@@ -22,7 +22,7 @@ struct TargetResults {
     std::vector<ViewResult> results;   // in the same order
     std::optional<Error> failed;       // nothing was done: no daemon, or `all` could not be listed
     std::size_t passed_over = 0;       // of `all`: those that the filter keeps out
-    bool was_left = false;             // Ctrl+C: the daemon goes on with it, and the rest is empty
+    int left_by = 0;                   // a signal: the daemon goes on with it, and the rest is empty; 0: none
 };
 
 /// Exit status of who asks for one that does not exist, as systemctl and the Linux Standard Base have it.

@@ -26,7 +26,7 @@ struct Round {
     ops::RunProjectRequest request;
     async::Notifier moved;
     std::optional<Result<ops::RunProjectResponse>> answer;
-    bool was_left = false;
+    int left_by = 0;  // a signal; 0: none
 };
 
 Task<> ask(Round& round, std::unique_ptr<DaemonClient>& client) {
@@ -70,15 +70,16 @@ Task<> listen(Round& round, async::TaskGroup& tasks) {
     const Console console = round.context.console;
     boost::asio::signal_set signals(round.context.executor);
     add_ending_signals(signals);
+    int number = 0;
     for (int times = round.request.force ? 2 : 0;;) {
-        const int number = co_await signals.async_wait(boost::asio::use_awaitable);
+        number = co_await signals.async_wait(boost::asio::use_awaitable);
         if (number == SIGINT && ::isatty(STDERR_FILENO) == 1 && !console.quiet()) console.break_line();
         if (number != SIGINT || ++times > 2) break;
         if (times == 1) console.note("still stopping; Ctrl+C again kills what is left");
         if (times == 2) tasks.spawn("force", force(round));
     }
     console.note("left; the down goes on");
-    round.was_left = true;
+    round.left_by = number;
     round.moved.notify_all();
 }
 
@@ -103,9 +104,9 @@ static Task<int> down(Context context, DownArguments options) {
     tasks.spawn("signals", listen(round, tasks));
     tasks.spawn("slow end", tell_slow(round));
     tasks.spawn("down", ask(round, *client));
-    while (!round.answer && !round.was_left) co_await round.moved.wait();
+    while (!round.answer && round.left_by == 0) co_await round.moved.wait();
     co_await tasks.close();
-    if (!round.answer) co_return interrupted_status;
+    if (!round.answer) co_return end_by_signal(round.left_by);
     const auto& answer = *round.answer;
     if (!answer) co_return fail_for_project(console, answer.error());
     if (console.json()) {

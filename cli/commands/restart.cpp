@@ -49,7 +49,7 @@ static Task<int> restart(Context context, RestartArguments options) {
     end.going_on = [&restarts] { return restarts.beginnings.going_on("what was restarted"); };
     auto results = co_await for_each_target(context.executor, context.common, options.targets, can_restart,
                                             std::move(operation), std::move(end));
-    if (results.was_left) co_return interrupted_status;
+    if (results.left_by != 0) co_return end_by_signal(results.left_by);
     const int settled = restarts.beginnings.status();
     const auto was_text = [&restarts](const ProcessView& view) {
         const auto old = restarts.old_pids.find(view.id);

@@ -87,9 +87,9 @@ static Task<int> remove(Context context, RemoveArguments options) {
     if (options.force) end = SlowEnd{context.console, "stop"};
     auto results = co_await for_each_target(context.executor, context.common, options.targets,
                                             options.force ? is_ours : is_at_rest, std::move(operation), std::move(end));
-    if (results.was_left) {
+    if (results.left_by != 0) {
         context.console.note("what still ran is not forgotten; persistproc rm does that");
-        co_return interrupted_status;
+        co_return end_by_signal(results.left_by);
     }
     if (const std::size_t kept = options.force ? 0 : results.passed_over; kept > 0 && !context.console.json())
         context.console.note(fmt::format("{}; persistproc rm -f all stops and forgets {}",

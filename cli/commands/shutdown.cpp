@@ -76,7 +76,7 @@ static Task<int> shutdown(Context context, ShutdownArguments options) {
     auto signal = leave_by_signal(context.executor, std::move(end));
     auto first = co_await (std::move(ending) || std::move(signal));
     co_await telling.close();
-    if (first.index() != 0) co_return interrupted_status;
+    if (first.index() != 0) co_return end_by_signal(std::get<1>(first));
     auto answer = std::move(std::get<0>(first));
     if (!answer && answer.error().code == ErrorCode::unavailable)
         co_return without_daemon(context, options, answer.error());

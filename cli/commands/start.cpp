@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <variant>
 
 #include "cli/commands/wait.hpp"
 #include "cli/common_flags.hpp"
@@ -167,7 +168,7 @@ Task<int> show_begun(Context context, DaemonClient& client, ProcessView view, st
     auto watching = watch_beginning(context, client, view, span, autostart);
     auto signal = leave_by_signal(context.executor, std::move(end));
     auto first = co_await (std::move(watching) || std::move(signal));
-    if (first.index() != 0) co_return interrupted_status;
+    if (first.index() != 0) co_return end_by_signal(std::get<1>(first));
     auto watched = std::move(std::get<0>(first));
     if (!watched) {
         const int status = context.console.fail(watched.error());
@@ -223,7 +224,7 @@ Task<int> start_all(Context context, std::vector<const ProcessView*> known, bool
     constexpr ViewFilter any = [](const ProcessView&) { return true; };
     auto results =
         co_await for_each_target(context.executor, context.common, ids, any, std::move(operation), std::move(end));
-    if (results.was_left) co_return interrupted_status;
+    if (results.left_by != 0) co_return end_by_signal(results.left_by);
     const auto line = [&starts](const ProcessView& view) {
         if (starts.beginnings.failed.contains(view.id)) return std::string();  // that was told
         return begun_line(view) + (starts.running.contains(view.id) ? " already" : "");
@@ -264,17 +265,16 @@ Task<int> show_ready(Context context, ProcessView view, bool created, ReadyWaitA
     co_return has_ended ? own_status(view) : ops::exit_status(*waited.failed);
 }
 
-/// What `asking` answers; nothing: a signal ended the client. Tells of what it waits for.
+/// What `asking` answers, or the signal that ended the client. Tells of what it waits for.
 template <class Answer>
-Task<std::optional<Answer>> unless_left(Context context, Task<Answer> asking, ViewPredicate is_meant) {
+Task<std::variant<Answer, int>> unless_left(Context context, Task<Answer> asking, ViewPredicate is_meant) {
     async::TaskGroup telling(context.executor);
     SlowEnd end{context.console, "start"};
     telling.spawn("slow end", watch_slow_end(context, std::move(is_meant), end));
     auto signal = leave_by_signal(context.executor, std::move(end));
     auto first = co_await (std::move(asking) || std::move(signal));
     co_await telling.close();
-    if (first.index() != 0) co_return std::nullopt;
-    co_return std::move(std::get<0>(first));
+    co_return first;
 }
 
 }  // namespace
@@ -343,8 +343,8 @@ Task<int> start(Context context, BackgroundArguments options) {
     auto starting =
         start_process(context.executor, context.common, !options.no_autostart, std::move(*client), std::move(*request));
     auto answer = co_await unless_left(context, std::move(starting), std::move(is_replaced));
-    if (!answer) co_return interrupted_status;
-    auto& started = *answer;
+    if (answer.index() != 0) co_return end_by_signal(std::get<1>(answer));
+    auto& started = std::get<0>(answer);
     if (!started && !again.empty()) co_return context.console.fail(started.error());
     if (!started) {
         Error error = explained(started.error(), options);

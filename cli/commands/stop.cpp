@@ -40,7 +40,7 @@ static Task<int> stop(Context context, StopArguments options) {
     SlowEnd end{context.console, "stop"};
     auto results = co_await for_each_target(context.executor, context.common, options.targets, can_stop,
                                             std::move(operation), std::move(end));
-    if (results.was_left) co_return interrupted_status;
+    if (results.left_by != 0) co_return end_by_signal(results.left_by);
     co_return show_results(context.console, results, options.targets, line);
 }
 

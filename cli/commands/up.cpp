@@ -176,7 +176,7 @@ static Task<int> up(Context context, UpArguments options) {
     if (first.index() != 0) {
         const std::string left = way.pending.empty() ? "" : "; not ready yet: " + way.pending;
         console.note((way.is_dry ? "left" : "left; all of it goes on") + left);
-        co_return interrupted_status;
+        co_return end_by_signal(std::get<1>(first));
     }
     auto answer = std::move(std::get<0>(first));
     if (!answer) co_return way.is_applied ? console.fail(answer.error()) : fail_for_project(console, answer.error());

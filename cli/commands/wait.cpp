@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <filesystem>
 #include <set>
@@ -22,8 +20,8 @@
 #include "cli/reader_gone.hpp"
 #include "cli/run_survey.hpp"
 #include "cli/session/last_words.hpp"
-#include "cli/signals.hpp"
 #include "cli/silent_daemon.hpp"
+#include "cli/slow_end.hpp"
 #include "cli/targets.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
@@ -400,12 +398,8 @@ Task<> wait_in(Round& round, std::size_t i) {
 
 /// Completes when a signal ends the client, with its number; what was waited for goes on.
 Task<int> leave(Round& round) {
-    boost::asio::signal_set signals(round.context.executor);
-    add_ending_signals(signals);
-    const int number = co_await signals.async_wait(boost::asio::use_awaitable);
     const Console& console = round.context.console;
-    // Behind the terminal's "^C".
-    if (number == SIGINT && ::isatty(STDERR_FILENO) == 1 && !console.quiet()) console.break_line();
+    const int number = co_await await_ending_signal(round.context.executor, console);
     std::string names;
     for (std::size_t i = 0; i < round.lines.size(); ++i)
         if (round.lines[i].target.empty())
@@ -438,9 +432,7 @@ Task<std::optional<int>> carry_out(Round& round) {
     auto left = leave(round);
     const auto first = co_await (std::move(waiting) || std::move(gone) || std::move(left));
     co_await tasks.close();
-    // A script that waits with us shall end, too, which a shell sees by how we do.
-    if (first.index() == 2) ::raise(std::get<2>(first));
-    if (first.index() == 2) co_return 128 + std::get<2>(first);
+    if (first.index() == 2) co_return end_by_signal(std::get<2>(first));
     if (first.index() == 1) co_return unread_status;
     co_return std::nullopt;
 }

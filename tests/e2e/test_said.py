@@ -337,7 +337,7 @@ class Ends(harness.TestCase):
         harness.eventually("it is told", lambda: len(notes(client.err)) == 2)
         client.signal(signal.SIGINT)
         finished = client.wait()
-        self.assertEqual((finished.code, notes(finished)[-1]), (130, "left; the start goes on"), finished)
+        self.assertEqual((finished.code, notes(finished)[-1]), (-signal.SIGINT, "left; the start goes on"), finished)
         self.ok("signal", "KILL", "slow")
         harness.eventually("it runs again", lambda: self.view("slow")["run"] == "p1.2")
 
@@ -358,7 +358,7 @@ class Ends(harness.TestCase):
         harness.eventually("it is told", lambda: len(notes(client.err)) == 2)
         client.signal(signal.SIGINT)
         finished = client.wait()
-        self.assertEqual((finished.code, notes(finished)[-1]), (130, "left; the shutdown goes on"), finished)
+        self.assertEqual((finished.code, notes(finished)[-1]), (-signal.SIGINT, "left; the shutdown goes on"), finished)
         os.kill(pid, signal.SIGKILL)
         self.daemon.process.wait(harness.PATIENCE)
 
@@ -371,7 +371,7 @@ class Ends(harness.TestCase):
             self.ok("list")
             client.signal(signal.SIGINT)
             finished = client.wait()
-            self.assertEqual((finished.code, notes(finished)), (130, ["left; p1 (s5) goes on"]), finished)
+            self.assertEqual((finished.code, notes(finished)), (-signal.SIGINT, ["left; p1 (s5) goes on"]), finished)
 
     def test_one_who_watches_a_beginning_goes_on_with_what_a_restart_begins(self):
         for number, command in enumerate((["start", "--label", "j12", "--settle", "600", "sleep", "30"], ["restart", "--settle", "600", "j12"])):
@@ -398,18 +398,21 @@ class Ends(harness.TestCase):
     def test_ctrl_c_in_stop_leaves_and_the_stop_goes_on(self):
         self.start("slow", harness.python(DEAF), "--grace", "20")
         self.ok("wait", "slow", "--pattern", "deaf")
-        client = self.background("stop", "slow")
-        harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
-        client.signal(signal.SIGINT)
-        finished = client.wait()
-        self.assertEqual((finished.code, notes(finished)[-1]), (130, "left; the stop goes on"), finished)
-        client = self.background("wait", "slow", "--exit")
-        # Its handler is there once it has asked.
-        caught = lambda: re.search(r"^SigCgt:\s+(\w+)", pathlib.Path(f"/proc/{client.process.pid}/status").read_text(), re.M)[1]
-        harness.eventually("it waits", lambda: int(caught(), 16) >> (signal.SIGINT - 1) & 1)
-        client.signal(signal.SIGINT)
-        finished = client.wait()
-        self.assertEqual((finished.code, notes(finished)), (-signal.SIGINT, ["no longer waiting for slow"]), finished)
+        # As a client without a handler ends: a shell goes on with its script where one merely exits.
+        for command, number, said in (
+            ("stop slow", signal.SIGINT, "left; the stop goes on"),
+            ("stop slow", signal.SIGTERM, "left; the stop goes on"),
+            ("restart slow", signal.SIGHUP, "left; the restart goes on"),
+            ("wait slow --exit", signal.SIGINT, "no longer waiting for slow"),
+        ):
+            client = self.background(*command.split())
+            # Its handler is there once it has asked.
+            caught = lambda: re.search(r"^SigCgt:\s+(\w+)", pathlib.Path(f"/proc/{client.process.pid}/status").read_text(), re.M)[1]
+            harness.eventually("it waits", lambda: int(caught(), 16) >> (number - 1) & 1)
+            harness.eventually("it is being stopped", lambda: self.view("slow")["state"] == "stopping")
+            client.signal(number)
+            finished = client.wait()
+            self.assertEqual((finished.code, notes(finished)[-1]), (-number, said), finished)
         self.assertEqual(self.view("slow")["state"], "stopping")
         self.ok("stop", "--force", "slow")
 
