@@ -124,6 +124,7 @@ Result<void> take_flags_behind(BackgroundArguments& arguments, Context& context)
     std::vector<GivenFlag> given;
     for (const TypedFlag& each : arguments.behind) given.push_back({each.name, each.value, {}});
     if (auto applied = apply_flags(flags, given); !applied) return base::with_context(applied.error(), "start");
+    if (auto fine = arguments.ready.check(); !fine) return base::with_context(fine.error(), "start");
     if (common.format) context.common.format = *common.format;
     if (common.json) context.common.format = OutputFormat::json;
     context.common.no_color = context.common.no_color || common.no_color;
@@ -208,8 +209,45 @@ Task<ViewResult> start_one(Context context, DaemonClient& client, std::string id
     co_return co_await watch_one(context, client, std::move(begun), starts.beginnings);
 }
 
+/// The program's own status, of one that ended before it was ready; no success.
+int own_status(const ProcessView& ended) {
+    if (ended.signal) return 128 + domain::find_signal(*ended.signal).value_or(0);
+    return ended.exit_code.value_or(0) == 0 ? begun_badly_status : *ended.exit_code;
+}
+
+/// Makes `view` what it is now. Returns 0, or the exit status of one that is not ready, which is told but in JSON.
+Task<int> see_ready(Context context, ProcessView& view, ReadyWait::Each waited) {
+    const std::filesystem::path data = context.common.data_directory;
+    const auto client = co_await DaemonClient::connect(context.executor, data, silence_teller(context.common));
+    if (client) {
+        auto now = co_await (*client)->find(view.id);
+        if (now) view = std::move(*now);
+    }
+    if (!waited.failed) co_return 0;
+    if (waited.failed->code != ErrorCode::conflict || !domain::has_ended(view))
+        co_return context.console.json() ? ops::exit_status(*waited.failed) : context.console.fail(*waited.failed);
+    if (!context.console.json()) co_await tell_failure(context, view);
+    co_return own_status(view);
+}
+
+std::string url_text(const std::optional<std::string>& url) { return url ? ", " + base::escape_line(*url) : ""; }
+
+/// Shows what has been started, once it is ready.
+Task<int> show_ready(Context context, ProcessView view, bool created, ReadyWaitArguments asked) {
+    std::vector<std::string> ids(1, view.id);
+    const auto waited = co_await wait_until_ready(context, std::move(ids), asked.timeout_seconds);
+    if (waited.left) co_return *waited.left;
+    const int status = co_await see_ready(context, view, waited.each.front());
+    if (context.console.json())
+        show(context.console, view, created);
+    else if (status == 0)
+        context.console.answer(format::process_line(view) + url_text(waited.each.front().url));
+    co_return status;
+}
+
 /// Starts processes that exist, all at once. Returns the exit status.
-Task<int> start_all(Context context, std::vector<const ProcessView*> known, bool fresh, std::chrono::nanoseconds span) {
+Task<int> start_all(Context context, std::vector<const ProcessView*> known, bool fresh, std::chrono::nanoseconds span,
+                    ReadyWaitArguments asked) {
     Starts starts{.fresh = fresh, .beginnings = {.settle = span}};
     std::vector<std::string> ids;
     for (const ProcessView* const each : known) {
@@ -225,44 +263,32 @@ Task<int> start_all(Context context, std::vector<const ProcessView*> known, bool
     auto results =
         co_await for_each_target(context.executor, context.common, ids, any, std::move(operation), std::move(end));
     if (results.left_by != 0) co_return end_by_signal(results.left_by);
-    const auto line = [&starts](const ProcessView& view) {
+    int unready = 0;                          // the exit status of the first
+    std::map<std::string, std::string> urls;  // told behind it, by id
+    if (asked.wait) {
+        std::vector<ProcessView*> started;
+        std::vector<std::string> waited_for;
+        for (ViewResult& one : results.results) {
+            if (!one) continue;
+            started.push_back(&*one);
+            waited_for.push_back(one->id);
+        }
+        const auto waited = co_await wait_until_ready(context, std::move(waited_for), asked.timeout_seconds);
+        if (waited.left) co_return *waited.left;
+        for (std::size_t i = 0; i < started.size(); ++i) {
+            const int own = co_await see_ready(context, *started[i], waited.each[i]);
+            if (unready == 0) unready = own;
+            if (own != 0) starts.beginnings.failed.insert(started[i]->id);
+            urls[started[i]->id] = url_text(waited.each[i].url);
+        }
+    }
+    const auto line = [&](const ProcessView& view) {
         if (starts.beginnings.failed.contains(view.id)) return std::string();  // that was told
-        return begun_line(view) + (starts.running.contains(view.id) ? " already" : "");
+        return begun_line(view) + (starts.running.contains(view.id) ? " already" : "") + urls[view.id];
     };
-    const int status = show_results(context.console, results, ids, line);
+    int status = show_results(context.console, results, ids, line);
+    if (status == 0) status = unready;
     co_return status == 0 ? starts.beginnings.status() : status;
-}
-
-/// The program's own status, of one that ended before it was ready; no success.
-int own_status(const ProcessView& ended) {
-    if (ended.signal) return 128 + domain::find_signal(*ended.signal).value_or(0);
-    return ended.exit_code.value_or(0) == 0 ? begun_badly_status : *ended.exit_code;
-}
-
-/// Shows what has been started, once it is ready.
-Task<int> show_ready(Context context, ProcessView view, bool created, ReadyWaitArguments asked) {
-    const std::string id = view.id;
-    auto waited = co_await wait_until_ready(context, id, asked.timeout_seconds);
-    if (waited.left) co_return *waited.left;
-    const std::filesystem::path data = context.common.data_directory;
-    const auto client = co_await DaemonClient::connect(context.executor, data, silence_teller(context.common));
-    if (client) {
-        auto now = co_await (*client)->find(id);
-        if (now) view = std::move(*now);
-    }
-    const bool has_ended = waited.failed && waited.failed->code == ErrorCode::conflict && domain::has_ended(view);
-    if (context.console.json()) {
-        show(context.console, view, created);
-    } else if (has_ended) {
-        co_await tell_failure(context, view);
-    } else if (waited.failed) {
-        context.console.fail(*waited.failed);
-    } else {
-        const std::string where = waited.url ? ", " + base::escape_line(*waited.url) : std::string();
-        context.console.answer(format::process_line(view) + where);
-    }
-    if (!waited.failed) co_return 0;
-    co_return has_ended ? own_status(view) : ops::exit_status(*waited.failed);
 }
 
 /// What `asking` answers, or the signal that ended the client. Tells of what it waits for.
@@ -321,8 +347,8 @@ Task<int> start(Context context, BackgroundArguments options) {
         if (is_plain && !options.behind.empty())
             if (auto taken = take_flags_behind(options, context); !taken) co_return context.console.fail(taken.error());
         if (is_plain && options.names.size() > 1) {
-            const auto span = settle_span(options.settle.seconds);
-            co_return co_await start_all(context, named, options.fresh, span);
+            const auto span = options.ready.wait ? std::chrono::nanoseconds(0) : settle_span(options.settle.seconds);
+            co_return co_await start_all(context, named, options.fresh, span, options.ready);
         }
         if (options.word.empty() && may_be_names) {
             const Error meant{ErrorCode::invalid, advice_on_process(*views, options)};

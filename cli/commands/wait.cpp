@@ -439,9 +439,10 @@ Task<std::optional<int>> carry_out(Round& round) {
 
 }  // namespace
 
-Task<ReadyWait> wait_until_ready(Context context, std::string target, std::optional<double> timeout_seconds) {
+Task<ReadyWait> wait_until_ready(Context context, std::vector<std::string> targets,
+                                 std::optional<double> timeout_seconds) {
     WaitArguments options;
-    options.targets.push_back(std::move(target));
+    options.targets = std::move(targets);
     options.ready = true;
     options.request.until = ops::WaitCondition::ready;
     options.timeout_seconds = timeout_seconds;
@@ -449,9 +450,8 @@ Task<ReadyWait> wait_until_ready(Context context, std::string target, std::optio
     round.tells = false;
     ReadyWait out;
     out.left = co_await carry_out(round);
-    const format::WaitLine& line = round.lines.front();
-    out.failed = line.failed;
-    if (line.came) out.url = line.came->url;
+    for (format::WaitLine& line : round.lines)
+        out.each.push_back({std::move(line.failed), line.came ? line.came->url : std::nullopt});
     co_return out;
 }
 

@@ -178,6 +178,25 @@ time.sleep(600)
         nothing = self.cli("wait", "late", "--ready", "--timeout", "0.1")
         self.assertEqual(nothing.code, 124, nothing)
 
+    def test_start_waits_for_several(self):
+        for name in ("one", "two"):
+            self.start(name, ["sh", "-c", "[ -e gate ] || exit 3; exec sleep 600"], "--ready", "file:up", "--restart", "never")
+        harness.eventually("both have ended", lambda: not any(view["state"] == "running" for view in self.views()))
+        self.gate.touch()
+        late = self.cli("start", "one", "two", "--wait", "--wait-timeout", "0.1")
+        self.assertEqual((late.code, late.out), (124, b""), late)
+        self.assertEqual(late.err.count(b"was not ready within 100 ms"), 2, late)
+        (self.place.work / "up").touch()
+        ready = self.ok("start", "--wait", "one", "two")
+        self.assertEqual([line.split(b" is ")[0] for line in ready.out.splitlines()], [b"p1 (one)", b"p2 (two)"], ready)
+        self.ok("stop", "one", "two")
+        self.gate.unlink()
+        failed = self.cli("start", "--wait", "one", "two")
+        self.assertEqual(failed.code, 3, failed)
+        refused = self.cli("start", "one", "two", "--wait-timeout", "1")
+        self.assertEqual(refused.code, 2, refused)
+        self.assertIn(b"--wait-timeout goes with --wait", refused.err)
+
     def test_a_debugger_that_listens_first_is_not_what_is_waited_for(self):
         code = r'''
 import os, socket, sys, time
