@@ -167,17 +167,19 @@ Result<bool> store_config(const ConfigFile& file, std::string_view text, mode_t 
     fs::create_directories(folder, failed);
     if (failed) return base::os_failure(folder.native(), failed.value());
     struct stat facts {};
-    const bool exists = ::stat(file.target.c_str(), &facts) == 0;
-    if (exists != file.exists || (exists && !is_same(file, facts))) return false;
-    if (exists && facts.st_uid != ::geteuid())
+    const auto is_as_read = [&] {
+        const bool exists = ::stat(file.target.c_str(), &facts) == 0;
+        return exists == file.exists && (!exists || is_same(file, facts));
+    };
+    if (!is_as_read()) return false;
+    if (file.exists && facts.st_uid != ::geteuid())
         return Error{ErrorCode::denied,
                      fmt::format("{} belongs to another user (uid {})", file.path.native(), facts.st_uid)};
     // The rename would go round this.
-    if (exists && ::access(file.target.c_str(), W_OK) != 0) return base::os_failure(file.path.native(), errno);
+    if (file.exists && ::access(file.target.c_str(), W_OK) != 0) return base::os_failure(file.path.native(), errno);
     if (::access(folder.c_str(), W_OK | X_OK) != 0) return base::os_failure(folder.native(), errno);
-    auto written = base::atomic_write(file.target, text, mode);
-    if (!written) return written.error();
-    return true;
+    // It is the agent's: what that writes while the disk is slow stays, and is edited in its turn.
+    return base::atomic_write_if(file.target, text, mode, is_as_read);
 }
 
 }  // namespace persistproc::cli::agents

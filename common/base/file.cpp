@@ -167,6 +167,13 @@ int write_all(int fd, std::string_view bytes) noexcept {
 }
 
 Result<void> atomic_write(const fs::path& path, std::string_view bytes, mode_t mode) {
+    const auto written = atomic_write_if(path, bytes, mode, [] { return true; });
+    if (!written) return written.error();
+    return boost::system::in_place_value;
+}
+
+Result<bool> atomic_write_if(const fs::path& path, std::string_view bytes, mode_t mode,
+                             const std::function<bool()>& may_replace) {
     std::uint8_t salt[8];
     fill_random(salt);
     const fs::path temporary = path.parent_path() / fmt::format(".{}.{}", path.filename().string(), to_hex(salt));
@@ -175,12 +182,17 @@ Result<void> atomic_write(const fs::path& path, std::string_view bytes, mode_t m
     int failed = write_all(fd->get(), bytes);
     if (failed == 0 && mode != 0600 && ::fchmod(fd->get(), mode) != 0) failed = errno;
     if (failed == 0 && ::fsync(fd->get()) != 0) failed = errno;
+    if (failed == 0 && !may_replace()) {
+        ::unlink(temporary.c_str());
+        return false;
+    }
     if (failed == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) failed = errno;
     if (failed != 0) {
         ::unlink(temporary.c_str());
         return os_failure(path.string(), failed);
     }
-    return sync_directory(path.parent_path());
+    if (const auto synced = sync_directory(path.parent_path()); !synced) return synced.error();
+    return true;
 }
 
 std::optional<Error> lack_of_room(const fs::path& directory, int os_error) {

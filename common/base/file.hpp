@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +49,10 @@ int write_all(int fd, std::string_view bytes) noexcept;
 /// Replaces `path` with `bytes`: temporary file beside it, fsync, rename, fsync of the directory. After a crash either
 /// the old or the new content stands there. The file has this `mode`, whatever the umask.
 Result<void> atomic_write(const std::filesystem::path& path, std::string_view bytes, mode_t mode = 0600);
+/// The same where `may_replace` still holds once the temporary file is on the disk. Returns whether it did; else
+/// nothing has changed.
+Result<bool> atomic_write_if(const std::filesystem::path& path, std::string_view bytes, mode_t mode,
+                             const std::function<bool()>& may_replace);
 
 /// What a failure to write in `directory` says in one line, with the way out, where nothing can be written there now:
 /// the disk is full, a quota used up, the file system read-only. `os_error` is ENOSPC, EDQUOT or EROFS then, whatever

@@ -1,13 +1,24 @@
 #include "cli/agents/config_file.hpp"
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <utility>
 
 #include "common/base/file.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
+
+/// What happens during the next fsync.
+static std::function<void()> during_sync;
+extern "C" int fsync(int fd) {
+    if (const auto happen = std::exchange(during_sync, {})) happen();
+    return static_cast<int>(::syscall(SYS_fsync, fd));
+}
 
 using namespace persistproc;
 using namespace persistproc::cli::agents;
@@ -115,6 +126,24 @@ TEST_CASE("a file that somebody changed since is not overwritten") {
     fs::remove(path);
     CHECK_FALSE(*store_config(*file, "ours", 0600));
     CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE("a file that somebody changes while the new one is being written is not overwritten") {
+    tests::TemporaryDirectory directory;
+    const fs::path path = directory.path() / "x.json";
+    for (const char* before : {"", "old"}) {
+        if (*before != 0) write(path, before);
+        auto file = load_config(path);
+        REQUIRE(file);
+        during_sync = [&] { write(path, "theirs, just now"); };
+        const auto stored = store_config(*file, "ours", 0600);
+        REQUIRE(stored);
+        CHECK_FALSE(*stored);
+        CHECK(*base::read_file(path) == "theirs, just now");
+        const fs::directory_iterator entries(directory.path());
+        CHECK(std::distance(begin(entries), end(entries)) == 1);
+        fs::remove(path);
+    }
 }
 
 TEST_CASE("what is no file is refused") {
