@@ -10,6 +10,7 @@
 #include <span>
 
 #include "cli/arguments.hpp"
+#include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
 #include "cli/format/process_text.hpp"
 #include "cli/subcommand.hpp"
@@ -349,7 +350,7 @@ bool is_found(const StartArguments& arguments, const std::string& word) {
 const ProcessView* find_named(const std::vector<ProcessView>& views, std::string_view word) {
     for (const auto& view : views)
         if (view.id == word || view.label == word || (view.pid && std::to_string(*view.pid) == word)) return &view;
-    return nullptr;
+    return find_in_project_here(views, word);
 }
 
 /// The process whose label `word` is but for the size of its letters.

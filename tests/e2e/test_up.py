@@ -122,6 +122,20 @@ class Up(Case):
         self.let_migrate_end(0)
         self.until_state("api", "running")
 
+    def test_a_name_of_this_project_is_no_unknown_word(self):
+        self.write('name = "shop"\n[process.wb]\nrun = "exec sleep 3600"\n')
+        self.ok("up")
+        # Which is nearly that.
+        self.start("wbx", ["sleep", "3600"])
+        for command in ("wb", "run wb"):
+            refused = self.cli(*command.split())
+            self.assertEqual(refused.code, 2, refused)
+            self.assertOneLine(refused.err, '"wb" is p1, running: persistproc status wb, persistproc output -f wb, or persistproc restart wb')
+        for command, instead in (("kill wb", "persistproc stop --force wb"), ("describe wb", "persistproc status wb")):
+            refused = self.cli(*command.split())
+            self.assertEqual(refused.code, 2, refused)
+            self.assertIn(instead.encode(), refused.err)
+
     def test_scripts_are_named_as_package_json_has_them(self):
         self.write('{"scripts": {"dev:api": "x", "dev": "x"}}', "package.json")
         (self.place.work / "bin").mkdir()
