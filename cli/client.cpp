@@ -140,9 +140,10 @@ Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::a
 }
 
 Task<Result<std::unique_ptr<DaemonClient>>> DaemonClient::connect(boost::asio::any_io_executor executor,
-                                                                  CommonOptions options, Greeting greeting) {
+                                                                  CommonOptions options, Greeting greeting,
+                                                                  SilenceTeller teller) {
     fs::path data = options.data_directory;
-    SilenceTeller teller = silence_teller(options);
+    if (!teller) teller = silence_teller(options);
     auto client = co_await connect(executor, std::move(data), std::move(teller), greeting);
     if (client) (*client)->options_ = options;
     if (!client || !options.port_given || options.port == 0) co_return client;

@@ -65,12 +65,13 @@ public:
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
                                                                std::filesystem::path data, SilenceTeller teller = {},
                                                                Greeting greeting = Greeting::first);
-    /// The same, telling on stderr, of the data directory that `options` name. Where that has been removed under the
-    /// daemon, the first answer comes with a warning on stderr, and what fails for it says so. Errors: also conflict
-    /// (it serves another port than the one that a flag asked for).
+    /// The same of the data directory that `options` name, telling on stderr where there is no `teller`. Where that has
+    /// been removed under the daemon, the first answer comes with a warning on stderr, and what fails for it says so.
+    /// Errors: also conflict (it serves another port than the one that a flag asked for).
     static Task<Result<std::unique_ptr<DaemonClient>>> connect(boost::asio::any_io_executor executor,
                                                                CommonOptions options,
-                                                               Greeting greeting = Greeting::first);
+                                                               Greeting greeting = Greeting::first,
+                                                               SilenceTeller teller = {});
     ~DaemonClient();
     DaemonClient(const DaemonClient&) = delete;
     DaemonClient& operator=(const DaemonClient&) = delete;

@@ -65,9 +65,10 @@ Task<Result<Listing>> ask_daemon(DaemonClient& client, ListArguments options) {
     co_return out;
 }
 
-/// Without a daemon one is started if there are processes and `may_start`. Errors: no daemon, or nothing could be
-/// asked.
-Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start) {
+/// Without a daemon one is started if there are processes, but not by who watches: `drawn` is told of one that is
+/// silent. Errors: no daemon, or nothing could be asked.
+Task<Result<Listing>> ask(Context context, ListArguments options, SilenceTeller drawn) {
+    const bool may_start = !drawn;
     using Greeting = DaemonClient::Greeting;
     auto greeting = may_start ? Greeting::late : Greeting::first;
     for (;;) {
@@ -75,7 +76,7 @@ Task<Result<Listing>> ask(Context context, ListArguments options, bool may_start
         if (may_start)
             client = co_await connect_to_read(context.executor, context.common, greeting);
         else
-            client = co_await DaemonClient::connect(context.executor, context.common, greeting);
+            client = co_await DaemonClient::connect(context.executor, context.common, greeting, drawn);
         if (!client) co_return client.error();
         if (!*client) {
             const auto& state = options.request.state;
@@ -129,32 +130,55 @@ std::string picture_of(const Context& context, const ListArguments& options, Res
     return out;
 }
 
-/// Until a signal comes. A daemon that is gone is said in place of the list, and asked for again.
+// On the other screen and without its wrapping: what was on this one is there again afterwards.
+constexpr std::string_view begin_screen = "\x1b[?1049h\x1b[?25l\x1b[?7l", leave_screen = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+/// Whether the signal ends the picture; one that suspends does so on the screen that was there before.
+bool ends_picture(int number, boost::asio::signal_set& signals, const Console& console) {
+    if (number != SIGTSTP) return true;
+    console.print(leave_screen);
+    signals.remove(SIGTSTP);
+    ::raise(SIGTSTP);
+    signals.add(SIGTSTP);
+    console.print(begin_screen);
+    return false;
+}
+
+/// Until a signal comes. A daemon that is gone or silent is said in place of the list, and asked for again.
 Task<int> watch(Context context, ListArguments options) {
-    const Console& console = context.console;
-    boost::asio::signal_set ends(context.executor, SIGINT, SIGTERM, SIGHUP), resized(context.executor, SIGWINCH);
+    const Console console = context.console;
+    boost::asio::signal_set signals(context.executor, SIGINT, SIGTERM, SIGHUP), resized(context.executor, SIGWINCH);
+    signals.add(SIGQUIT);
+    signals.add(SIGTSTP);
     async::SystemClock clock;
-    // On the other screen and without its wrapping: what was on this one is there again afterwards, with the last
-    // picture below it.
-    constexpr std::string_view begin = "\x1b[?1049h\x1b[?25l\x1b[?7l", leave = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-    console.print(begin);
+    console.print(begin_screen);
     std::string picture;
+    const auto draw = [&] { console.print(frame_of(picture, console.height(), console.style().mark())); };
+    const SilenceTeller draw_silence = [&](const Error* silence) {
+        if (silence == nullptr) return;
+        picture = base::escape_line(silence->message) + "\n";
+        draw();
+    };
+    // Nothing is told beside the picture.
+    context.common.quiet = true;
     while (console.can_print()) {
         // One that is ended meanwhile is not begun again.
-        auto asking = ask(context, options, false);
-        auto end = ends.async_wait(boost::asio::use_awaitable);
-        auto asked = co_await (std::move(asking) || std::move(end));
-        if (asked.index() == 1) break;
+        auto asking = ask(context, options, draw_silence);
+        auto signal = signals.async_wait(boost::asio::use_awaitable);
+        auto asked = co_await (std::move(asking) || std::move(signal));
+        if (asked.index() == 1 && ends_picture(std::get<1>(asked), signals, console)) break;
+        if (asked.index() == 1) continue;
         picture = picture_of(context, options, std::move(std::get<0>(asked)));
-        console.print(frame_of(picture, console.height(), console.style().mark()));
+        draw();
         const MonoTime until = clock.now() + redraw_interval;
         auto pause = clock.sleep_until(until);
         auto resize = resized.async_wait(boost::asio::use_awaitable);
-        auto later_end = ends.async_wait(boost::asio::use_awaitable);
-        const auto paused = co_await (std::move(pause) || std::move(resize) || std::move(later_end));
-        if (paused.index() == 2) break;
+        auto later_signal = signals.async_wait(boost::asio::use_awaitable);
+        const auto paused = co_await (std::move(pause) || std::move(resize) || std::move(later_signal));
+        if (paused.index() == 2 && ends_picture(std::get<2>(paused), signals, console)) break;
     }
-    console.print(std::string(leave) + picture);
+    // The last picture stays below what was there.
+    console.print(std::string(leave_screen) + picture);
     co_return 0;
 }
 
@@ -173,7 +197,8 @@ Task<int> list(Context context, ListArguments options) {
             "list --watch draws on a terminal: stdout is none, or TERM does not say what it is; leave out --watch"});
     const bool is_table = !context.console.json() && options.output != ListOutput::wide;
     options.request.columns = is_table;
-    auto listing = co_await ask(context, options, true);
+    SilenceTeller on_stderr;
+    auto listing = co_await ask(context, options, std::move(on_stderr));
     if (!listing) co_return context.console.fail(listing.error());
     std::error_code unseen;
     const auto& directory = options.request.working_directory;

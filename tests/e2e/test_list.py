@@ -155,7 +155,7 @@ class List(Case):
         self.assertEqual(self.cli("list", "--watch", "--json").code, 2)
         self.start("web", ["sleep", "60"])
         self.place.environment["TERM"] = "xterm"
-        for end in (signal.SIGINT, signal.SIGTERM):
+        for end in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
             terminal = self.terminal("list", "--watch")
             fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             terminal.until(b"web")
@@ -167,6 +167,39 @@ class List(Case):
             self.assertIn(b"\x1b[?1049l", terminal.seen)
             self.assertIn(label.encode(), terminal.seen.rsplit(b"\x1b[?1049l", 1)[1])
 
+    def test_watching_leaves_the_screen_while_it_is_suspended(self):
+        self.start("web", ["sleep", "60"])
+        self.place.environment["TERM"] = "xterm"
+        # With a parent in its session, without which the kernel suspends nobody.
+        shell = 'set -m; "$0" list --watch; echo "back at the prompt"; read line; fg'
+        terminal = harness.Terminal(["/bin/bash", "-c", shell, str(harness.BIN / "persistproc")], self.place.environment, self.place.work)
+        self.addCleanup(terminal.close)
+        terminal.until(b"web")
+        terminal.type(b"\x1a")
+        terminal.until(b"back at the prompt")
+        begin, leave = b"\x1b[?1049h\x1b[?25l\x1b[?7l", b"\x1b[?7h\x1b[?25h\x1b[?1049l"
+        self.assertEqual((terminal.seen.count(begin), terminal.seen.count(leave)), (1, 1))
+        terminal.seen = b""
+        terminal.type(b"\n")
+        terminal.until(b"web")
+        self.assertEqual((terminal.seen.count(begin), terminal.seen.count(leave)), (1, 0))
+        terminal.type(b"\x1c")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertIn(leave, terminal.seen)
+
+    def test_watching_draws_that_the_daemon_is_silent(self):
+        self.start("web", ["sleep", "60"])
+        self.place.environment["TERM"] = "xterm"
+        terminal = self.terminal("list", "--watch")
+        terminal.until(b"web")
+        harness.suspend(self.daemon.process.pid)
+        terminal.until(b"\x1b[H\x1b[Jthe daemon (PID")
+        terminal.seen = b""
+        os.kill(self.daemon.process.pid, signal.SIGCONT)
+        terminal.until(b"web")
+        self.assertNotIn(b"persistproc: ", terminal.seen)
+        os.kill(terminal.pid, signal.SIGINT)
+        self.assertEqual(terminal.wait(), 0)
 
     def test_watching_says_what_there_is_no_room_for(self):
         for i in range(7):
