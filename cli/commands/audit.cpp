@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <chrono>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
@@ -9,6 +12,8 @@
 #include "cli/format/ending.hpp"
 #include "cli/format/json_text.hpp"
 #include "cli/reader_gone.hpp"
+#include "cli/silent_daemon.hpp"
+#include "common/async/clock.hpp"
 #include "common/base/text.hpp"
 #include "common/rundir/daemon_paths.hpp"
 
@@ -16,8 +21,11 @@ namespace persistproc::cli::commands {
 
 namespace {
 
+using boost::asio::experimental::awaitable_operators::operator||;
+
 /// The daemon answers within this time, so that following is several questions.
 constexpr double longest_question_seconds = 600;
+constexpr auto daemon_return_pause = std::chrono::milliseconds(100);
 
 std::string line_of(const ops::AuditLine& entry) {
     const std::string subject = entry.process.empty() ? "the daemon" : entry.process;
@@ -29,7 +37,6 @@ std::string line_of(const ops::AuditLine& entry) {
 /// The answer to `asked`; nothing when the reader has gone before there was one.
 Task<std::optional<Result<ops::AuditResponse>>> ask_for_reader(Context& context, DaemonClient& client,
                                                                ops::AuditRequest asked) {
-    using namespace boost::asio::experimental::awaitable_operators;
     auto done = co_await (client.audit(std::move(asked)) || until_reader_gone(context.executor));
     if (done.index() == 1) co_return std::nullopt;
     co_return std::move(std::get<0>(done));
@@ -51,12 +58,31 @@ static Task<int> audit(Context context, AuditArguments options) {
         co_return 0;
     }
     ops::AuditRequest request = options.request;
-    for (;;) {
+    async::SystemClock clock;
+    std::optional<MonoTime> absent_since;
+    bool is_absence_told = false;
+    while (context.console.can_print()) {
         ops::AuditRequest asked = request;
         auto heard = co_await ask_for_reader(context, **client, std::move(asked));
         if (!heard) co_return 0;
         auto& answer = *heard;
+        if (!answer && options.follow && answer.error().code == ErrorCode::unavailable) {
+            // One that is killed or replaced is followed by another, which goes on with the same numbers.
+            if (!absent_since) absent_since = clock.now();
+            if (clock.now() - *absent_since >= silence_bound && !is_silence(answer.error()) &&
+                !std::exchange(is_absence_told, true))
+                context.console.note("no daemon answers; what the next one does is shown; to start one: " +
+                                     serve_command(data));
+            const MonoTime next = clock.now() + daemon_return_pause;
+            auto pause = clock.sleep_until(next);
+            auto gone = until_reader_gone(context.executor);
+            const auto first = co_await (std::move(pause) || std::move(gone));
+            if (first.index() == 1) co_return 0;
+            continue;
+        }
         if (!answer) co_return context.console.fail(answer.error());
+        absent_since.reset();
+        is_absence_told = false;
         if (context.console.json() && !options.follow) {
             context.console.print(format::audit_json(*answer));
             co_return 0;
@@ -71,6 +97,7 @@ static Task<int> audit(Context context, AuditArguments options) {
         request.lines = 0;
         request.wait_seconds = longest_question_seconds;
     }
+    co_return 0;
 }
 
 extern const Subcommand audit_subcommand = make_subcommand<audit>(ops::AuditRequest::typed);

@@ -106,6 +106,28 @@ class Audit(harness.TestCase):
         harness.eventually("what is", lambda: b"start p3" in following.out)
         self.assertNotIn(b"start p1", following.out)
 
+    def test_following_goes_on_over_the_death_of_the_daemon(self):
+        self.start("a", ["sleep", "600"])
+        following = self.background("audit", "-f", "--json")
+        harness.eventually("what was", lambda: following.out.count(b"\n") == 1)
+        self.daemon.kill()
+        harness.eventually("it is missed", lambda: b"no daemon answers" in following.err)
+        self.daemon.start()
+        self.ok("stop", "a")
+        harness.eventually("what is", lambda: b'"stop"' in following.out)
+        said = [json.loads(line)["action"] for line in following.out.splitlines()]
+        self.assertEqual((said.count("start"), said.count("stop")), (1, 1), said)
+
+    def test_following_ends_where_nothing_can_be_printed(self):
+        self.start("a", ["sleep", "600"])
+        with open("/dev/full", "wb") as full:
+            ran = subprocess.run(
+                [harness.BIN / "persistproc", "audit", "-f"],
+                env=self.place.environment, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, timeout=harness.PATIENCE,
+            )
+        self.assertEqual(ran.returncode, 125, ran)
+        self.assertOneLine(ran.stderr, "cannot write to stdout")
+
     def test_it_is_not_for_agents(self):
         with self.assertRaises(harness.McpError):
             self.mcp().call("read_audit")
