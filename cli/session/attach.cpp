@@ -78,7 +78,7 @@ public:
         while (!has_finished_) co_await finished_.wait();
         co_await tasks_.close();
         if (failed_) co_await tell_last_port();
-        co_return plan_.own_status || *status_ == 125 ? *status_ : 0;
+        co_return plan_.own_status || is_unreadable_ ? *status_ : 0;
     }
 
 private:
@@ -332,6 +332,7 @@ private:
             co_await show_chunks();
             if (batch.failed) {
                 context_.console.fail(*batch.failed);
+                is_unreadable_ = true;
                 status_ = 125;
                 leave();
                 co_return;
@@ -433,6 +434,7 @@ private:
     std::shared_ptr<boost::asio::signal_set> signals_;
     MonoTime next_poll_{};
     std::vector<format::Chunk> chunks_;
+    bool is_unreadable_ = false;  // the log
     std::optional<int> status_;
     std::optional<ProcessView> failed_;  // as it was told last
     std::string told_holder_;            // of the port that it wanted

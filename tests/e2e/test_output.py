@@ -193,6 +193,14 @@ class Output(harness.TestCase):
         finished = shown.wait()
         self.assertEqual((finished.code, finished.out), (0, b"first\nlast\n"), finished)
 
+    def test_the_status_of_the_program_is_none_of_output(self):
+        for code in (5, 125):
+            self.start(f"ends{code}", ["sh", "-c", f"until [ -e gate{code} ]; do sleep 0.01; done; echo bye; exit {code}"])
+            following = self.background("output", "-f", f"ends{code}")
+            (self.place.work / f"gate{code}").touch()
+            finished = following.wait()
+            self.assertEqual((finished.code, finished.out), (0, b"bye\n"), finished)
+
     def test_a_cursor_gives_only_what_is_new(self):
         gate = self.place.work / "gate"
         os.mkfifo(gate)
