@@ -20,6 +20,7 @@
 #include "cli/reader_gone.hpp"
 #include "cli/run_survey.hpp"
 #include "cli/session/last_words.hpp"
+#include "cli/session/policy.hpp"
 #include "cli/silent_daemon.hpp"
 #include "cli/slow_end.hpp"
 #include "cli/targets.hpp"
@@ -47,12 +48,13 @@ constexpr auto daemon_missed_after = std::chrono::milliseconds(400);
 constexpr int unread_status = 128 + SIGPIPE;
 
 int exit_status_of(const ops::WaitMeta& meta) {
-    if (meta.exit_code) return *meta.exit_code;
-    if (meta.signal) {
-        const auto number = domain::find_signal(*meta.signal);
-        if (number) return 128 + *number;
-    }
-    return 125;
+    session::RunEnd end;
+    end.exit_code = meta.exit_code;
+    if (meta.signal) end.signal = domain::find_signal(*meta.signal);
+    const auto why = std::find_if(meta.causes.begin(), meta.causes.end(),
+                                  [](const Cause& each) { return each.code == CauseCode::start_failed; });
+    if (why != meta.causes.end()) end.exec_error = why->os_error.value_or(0);
+    return session::exit_status_of(end);
 }
 
 /// `view`: of the process as it is now, or as it was.

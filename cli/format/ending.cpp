@@ -39,6 +39,13 @@ std::string how(const ProcessView& view) {
     return "ended" + as;
 }
 
+/// Why its last run could not be started: an end that is none of a program's.
+std::string unstarted_text(const ProcessView& view) {
+    const auto why = std::find_if(view.causes.begin(), view.causes.end(),
+                                  [](const Cause& each) { return each.code == CauseCode::start_failed; });
+    return why == view.causes.end() ? "" : ": " + base::escape_line(told_cause(view, *why));
+}
+
 std::string next_run(const ProcessView& view, WallTime now) {
     for (const auto& each : view.causes)
         if (each.code == CauseCode::runs_again && each.at)
@@ -115,6 +122,8 @@ std::string ending_text(const ProcessView& view, WallTime now, std::string_view 
     std::string after = before;
     if (view.started_at && view.ended_at && *view.ended_at >= *view.started_at)
         after = " after " + span_text(*view.ended_at - *view.started_at) + before;
+    const bool is_unstarted = view.reason && *view.reason == OutcomeReason::exec_failed;
+    const std::string ended = is_unstarted ? "could not be started" + before + unstarted_text(view) : how(view) + after;
     std::string said;
     switch (view.state.known().value_or(ProcessState::exited)) {
         case ProcessState::failed: said = "could not be started" + before + causes(view); break;
@@ -124,11 +133,9 @@ std::string ending_text(const ProcessView& view, WallTime now, std::string_view 
                        : "has ended" + before + ", and nobody can know how" + causes(view);
             break;
         case ProcessState::stopped: said = "was stopped" + stopper_of(view) + after; break;
-        case ProcessState::backoff: said = how(view) + after + next_run(view, now); break;
-        case ProcessState::gave_up:
-            said = how(view) + after + "; it ended too often and is not restarted any more";
-            break;
-        default: said = how(view) + after + causes(view); break;
+        case ProcessState::backoff: said = ended + next_run(view, now); break;
+        case ProcessState::gave_up: said = ended + "; it ended too often and is not restarted any more"; break;
+        default: said = is_unstarted ? ended : ended + causes(view); break;
     }
     return name_text(view) + " " + said;
 }

@@ -81,6 +81,7 @@ static Json came_object(const WaitLine& line) {
     Json out = Json::object();
     for (const auto& [name, member] : all.items())
         if (!member.is_null()) out[name] = member;
+    if (line.came->failure && line.came->failure->text.empty()) out.erase("failure");
     if (!line.ended) return out;
     const Json facts = schema::to_json(*line.ended);
     for (const char* name : {"started_at", "ended_at"})
@@ -92,7 +93,7 @@ std::string wait_json(const WaitLine& line) { return document(came_object(line))
 
 static Json error_of(const WaitLine& line) {
     Json out = error_object(*line.failed);
-    if (line.failure) out["failure"] = schema::to_json(*line.failure);
+    if (line.failure && !line.failure->text.empty()) out["failure"] = schema::to_json(*line.failure);
     if (line.printed) out["printed"] = schema::to_json(*line.printed);
     return out;
 }
@@ -170,7 +171,9 @@ std::string event_json(const OwnerEvent& event) { return event_document(nullptr,
 static Json ended_object(const ProcessView& view, const OwnerName* owner) {
     // What waits to be restarted has ended all the same.
     const bool waits = view.state == ProcessState::backoff;
-    Json out{{"event", waits ? (view.signal ? "killed" : "exited") : std::string(view.state.word())}};
+    const bool is_unstarted = view.reason && *view.reason == OutcomeReason::exec_failed;
+    const std::string_view ended = is_unstarted ? "failed" : view.signal ? "killed" : "exited";
+    Json out{{"event", waits ? ended : view.state.word()}};
     if (owner != nullptr) add_owner(out, *owner);
     if (view.run) out["run"] = *view.run;
     const Json facts = schema::to_json(view);

@@ -605,6 +605,18 @@ class Records(harness.TestCase):
         harness.eventually("it gives up again", lambda: self.view("f")["state"] == "gave_up")
         self.assertEqual(self.view("f")["run"], "p1.6")
 
+    def test_a_run_that_could_not_be_started_ends_as_a_shell_says(self):
+        program = self.place.work / "gone"
+        program.write_text("#!/bin/sh\nexec sleep 600\n")
+        program.chmod(0o700)
+        self.ok("start", "--label", "web", "--restart", "always", "--", "./gone")
+        program.unlink()
+        self.ok("signal", "KILL", "web")
+        harness.eventually("it is tried again", lambda: self.view("web")["reason"] == "exec_failed")
+        waited = self.cli("wait", "web", "--exit")
+        self.assertEqual(waited.code, 127, waited)
+        self.assertIn(b"persistproc: p1 (web) could not be started: ./gone: No such file or directory; ", waited.err)
+
     def test_a_restarted_process_is_waited_for(self):
         count = self.place.work / "count"
         self.start("s", ["sh", "-c", 'echo x >> count; test $(wc -l < count) -gt 3 || exit 1; echo up; exec sleep 1000'],

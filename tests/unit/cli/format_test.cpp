@@ -231,7 +231,11 @@ TEST_CASE("several waits: what stands for which, and the exit status") {
 TEST_CASE("a wait that failed tells what is known of the run") {
     format::WaitLine line{.target = "p1", .came = {}, .failed = Error{ErrorCode::conflict, "no"}, .status = 1};
     CHECK(format::wait_failed_json(line) == format::error_json(*line.failed));
-    line.failure.emplace().held_port = 3000;
+    // Of which nothing is known.
+    line.failure.emplace();
+    CHECK(format::wait_failed_json(line) == format::error_json(*line.failed));
+    line.failure->held_port = 3000;
+    line.failure->text = "port 3000 is held";
     line.printed.emplace().message = "ValueError: no";
     for (const std::string& text : {format::wait_failed_json(line), format::waits_json({line})}) {
         INFO(text);

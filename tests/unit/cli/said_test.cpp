@@ -2,6 +2,7 @@
 #include "cli/commands/arguments.hpp"
 #include "cli/format/cells.hpp"
 #include "cli/format/ending.hpp"
+#include "cli/format/json_text.hpp"
 #include "cli/format/note.hpp"
 #include "cli/joining.hpp"
 #include "tests/support/catch.hpp"
@@ -54,6 +55,18 @@ TEST_CASE("each end in words") {
     CHECK(text(waiting) == "p92 (api) exited with code 3 after 1 s; restarts in 6.4 s");
     CHECK(text(ended(S::gave_up, 3, {})) ==
           "p92 (api) exited with code 3 after 1 s; it ended too often and is not restarted any more");
+    auto unstarted = ended(S::backoff, {}, {}, 2ms);
+    unstarted.reason = OutcomeReason::exec_failed;
+    unstarted.causes.push_back(Cause{.code = CauseCode::start_failed, .stage = "execve", .os_error = ENOENT});
+    CHECK(text(unstarted) == "p92 (api) could not be started: node: No such file or directory; it will be restarted");
+    CHECK(format::ended_json(unstarted).starts_with(R"({"event":"failed",)"));
+    unstarted.state = S::gave_up;
+    CHECK(text(unstarted) ==
+          "p92 (api) could not be started: node: No such file or directory; it ended too often and "
+          "is not restarted any more");
+    // As who hears of the run alone shows it.
+    unstarted.state = S::exited;
+    CHECK(text(unstarted) == "p92 (api) could not be started: node: No such file or directory");
     auto lost = ended(S::lost, {}, {});
     lost.causes.push_back(Cause{.code = CauseCode::machine_restarted});
     CHECK(text(lost) == "p92 (api) has ended with the machine");
