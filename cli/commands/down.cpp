@@ -96,6 +96,11 @@ static Task<int> down(Context context, DownArguments options) {
     auto client = co_await connect_to_read(context.executor, context.common);
     if (!client) co_return console.fail(client.error());
     if (!*client) {
+        const auto found = find_project(request->directory, request->file);
+        if (!found) co_return fail_for_project(console, found.error());
+        ops::RunProjectResponse nothing;
+        nothing.file = found->file;
+        if (console.json()) console.print(format::project_run_json(nothing));
         console.note(no_processes_yet);
         co_return 0;
     }

@@ -198,12 +198,14 @@ class WithoutDaemon(harness.TestCase):
 
     def test_none_is_started_where_there_is_no_project(self):
         self.addCleanup(self.cli, "shutdown")
-        for arguments in (("up",), ("up", "--dry-run"), ("check",), ("allow",), ("revoke",), ("port", "web"), ("check", "persistproc.toml")):
+        for arguments in (("up",), ("up", "--dry-run"), ("down",), ("down", "web"), ("down", "--file", "/no/persistproc.toml"), ("check",), ("allow",), ("revoke",), ("port", "web"), ("check", "persistproc.toml")):
             refused = self.cli(*arguments)
             self.assertEqual(refused.code, 2, arguments)
             self.assertOneLine(refused.err, "persistproc.toml")
-        self.assertOneLine(self.ok("down").err, "no processes yet")
+        self.assertIn("persistproc.toml", self.cli("down", "--json").json()["error"]["message"])
         self.ok("init")
+        self.assertOneLine(self.ok("down").err, "no processes yet")
+        self.assertEqual(self.ok("down", "--json").json()["processes"], [])
         self.assertIn("was not allowed", self.ok("revoke").out.decode())
         self.assertEqual(list(self.place.data.rglob("*.sock")), [])
         self.assertFalse((self.place.data / "daemon.lock").exists())
