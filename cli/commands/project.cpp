@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -74,8 +75,11 @@ Result<void> write_new(const std::string& path, std::string_view text) {
     if (!file && file.error().os_error == EEXIST)
         return Error{ErrorCode::conflict, base::escape_line(path) + " is there already; it stays as it is"};
     if (!file) return file.error();
-    if (const int failed = base::write_all(file->get(), text); failed != 0)
+    if (const int failed = base::write_all(file->get(), text); failed != 0) {
+        // A half would be read instead of what is there besides, and not be written anew.
+        ::unlink(path.c_str());
         return base::os_failure(base::escape_line(path), failed);
+    }
     return {};
 }
 

@@ -1,4 +1,5 @@
 """Projects before anything of them runs: what their files say, who may start them, and which ports are theirs."""
+import subprocess
 import sys
 
 import harness
@@ -169,6 +170,12 @@ class Check(harness.TestCase):
 
     def test_a_file_is_written_to_begin_with(self):
         self.write("Procfile", "web: node server.js -p $PORT\n")
+        # A disk that is full leaves nothing.
+        full = subprocess.run(
+            ["bash", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$0" init', harness.BIN / "persistproc"],
+            env=self.place.environment, cwd=self.place.work, stdin=subprocess.DEVNULL, capture_output=True,
+        )
+        self.assertEqual(full.returncode, 1, full)
         written = self.ok("init")
         self.assertIn(f"{self.place.work}/persistproc.toml is written, from {self.place.work}/Procfile", written.out.decode())
         from_procfile = self.ok("check", "Procfile", "--json").json()
