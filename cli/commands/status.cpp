@@ -109,7 +109,7 @@ static Task<int> status(Context context, StatusArguments options) {
     }
     if (results.results.empty()) {
         context.console.note("there is no process");
-        co_return unknown_process_status;
+        co_return 0;
     }
     bool first = true;
     for (const auto& one : results.results) {

@@ -641,7 +641,7 @@ class WithoutDaemon(harness.TestCase):
         self.assertEqual(finished.out, b"no processes yet; persistproc run CMD starts one\n")
         self.assertEqual(self.ok("list", "--json").json(), {"processes": []})
         self.assertEqual(self.ok("logs").out, b"")
-        for words in ("stop all", "flush all", "prune", "rm --all", "audit"):
+        for words in ("stop all", "flush all", "prune", "rm --all", "audit", "status all", "status all --json"):
             self.assertEqual(self.ok(*words.split()).code, 0, words)
         for words in ("stop web", "logs web", "logs -f web api", "list web", "wait web --exit", "rename web api", "rm web"):
             refused = self.cli(*words.split())
