@@ -57,8 +57,10 @@ Error not_redefined(const ProcessView& known, const StartArguments& arguments) {
     const bool is_of_restart = flag == "env" || flag == "env-file";
     const std::string redefining = redefining_line(arguments, known);
     std::string out = advice(known, arguments.word, is_of_restart ? fmt::format("--{} …", flag) : "");
-    out += redefining.empty() ? fmt::format("; --{} is for a new one", flag)
-                              : fmt::format(", with --{}: {}", flag, redefining);
+    if (!redefining.empty())
+        out += fmt::format(", with --{}: {}", flag, redefining);
+    else if (!is_of_restart)
+        out += fmt::format("; --{} is for a new one", flag);
     return Error{ErrorCode::invalid, out + "; to run a program of that name, put -- before it"};
 }
 

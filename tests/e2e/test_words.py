@@ -105,7 +105,7 @@ REFUSED = [
     ("api -e A=secret", 2, "or persistproc restart api -e A=…"),
     ("start api -e A=secret", 2, '"api" names a process that exists (p1): persistproc restart api '
                                  "starts it again as it is, persistproc restart api -e A=… with that"),
-    ("start -e A=secret api", 2, "persistproc restart api --env … with that; --env is for a new one"),
+    ("start -e A=secret api", 2, "persistproc restart api --env … with that; to run a program"),
     ("start --label x api", 2, "--label is for a new one"),
     ("start api --label x", 2, "persistproc restart api starts it again as it is, persistproc rename api LABEL"),
     ("start --restart always api", 2, "persistproc restart api starts it again as it is, with --restart: persistproc start "
