@@ -65,7 +65,11 @@ _persistproc() {
             *) asked[i]=${asked[i]//\\/} ;;
         esac
     done
-    mapfile -t answer < <("${words[0]}" __complete -- "${asked[@]}" 2>/dev/null)
+    # As it is typed nothing has been expanded.
+    local program=${words[0]}
+    [[ $program == @(\~|\$HOME)/* ]] && program=$HOME/${program#*/}
+    type -P "$program" >/dev/null || program=persistproc
+    mapfile -t answer < <("$program" __complete -- "${asked[@]}" 2>/dev/null)
     case ${answer[0]-} in
         directories*) _persistproc_paths -d "${answer[0]#directories}" ;;
         files*) _persistproc_paths -f "${answer[0]#files}" ;;
@@ -142,7 +146,11 @@ _persistproc() {
     asked=("${(@Q)words[2,CURRENT]}")
     # Behind an open quote.
     [[ -n $QIPREFIX ]] && asked[-1]=${(Q)PREFIX}
-    answer=("${(@f)$("$words[1]" __complete -- "${asked[@]}" 2>/dev/null)}")
+    # As it is typed nothing has been expanded.
+    local program=$words[1]
+    [[ $program == (\~|\$HOME)/* ]] && program=$HOME/${program#*/}
+    whence -p -- "$program" >/dev/null || program=persistproc
+    answer=("${(@f)$("$program" __complete -- "${asked[@]}" 2>/dev/null)}")
     # A path may begin behind some letters: those of --flag=.
     [[ $answer[1] == (directories|files)\ * ]] && compset -p ${answer[1]#* }
     for line in "${(@)answer[2,-1]}"; do
@@ -174,7 +182,10 @@ function __persistproc_complete
     # Without the quote that it may stand behind.
     set -l token (string replace -r '^["\']' '' -- (commandline -ct))
     set -l words (commandline -opc) "$token"
-    set -l answer ($words[1] __complete -- $words[2..-1] 2>/dev/null)
+    # As it is typed nothing has been expanded.
+    set -l program (string replace -r '^(~|\$HOME)/' "$HOME/" -- $words[1])
+    type -q $program; or set program persistproc
+    set -l answer ($program __complete -- $words[2..-1] 2>/dev/null)
     # A path may begin behind some letters: those of --flag=.
     set -l skipped (string replace -rf '^(directories|files) ' '' -- $answer[1]; or echo 0)
     set -l before (string sub -l $skipped -- "$token")

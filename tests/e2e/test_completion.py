@@ -138,6 +138,10 @@ class Completion(harness.TestCase):
         self.assertIn("stopped", offered("persistproc list --state "))
         self.assertEqual(offered("persistproc list "), ["p1", "web"])
         self.assertEqual(offered("persistproc stop w"), ["web"])
+        (self.place.root / "home" / "bin").mkdir()
+        (self.place.root / "home" / "bin" / "persistproc").symlink_to(harness.BIN / "persistproc")
+        for program in ("~/bin/persistproc", "$HOME/bin/persistproc"):
+            self.assertEqual(offered(f"{program} stop w"), ["web"], program)
         self.ok("run", "--label", "zz done", "true")
         self.assertEqual(offered("persistproc start zz"), ["zz done"])
         self.assertIn("bash", offered("persistproc start ba"))
@@ -220,6 +224,13 @@ class Completion(harness.TestCase):
         self.assertEqual(offered("stop", "web", "a"), ["api"])
         self.assertEqual(offered("stop", "p1", ""), ["api", "p2"])
         self.assertEqual(offered("stop", "all", ""), [])
+
+    def test_the_program_may_be_typed_as_a_path_from_home(self):
+        self.start("web", ["sleep", "1000"])
+        (self.place.root / "home" / "bin").mkdir()
+        (self.place.root / "home" / "bin" / "persistproc").symlink_to(harness.BIN / "persistproc")
+        for program in ("~/bin/persistproc", "$HOME/bin/persistproc", "$NOWHERE/persistproc", str(harness.BIN / "persistproc")):
+            self.assertEqual(self.tab(f"{program} stop w"), ["web"], program)
 
     def test_start_completes_what_does_not_run_beside_commands(self):
         self.start("web", ["sleep", "1000"])
