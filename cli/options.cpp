@@ -241,8 +241,11 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
     if (auto applied = apply_flags(run.flags, split->flags); !applied) return applied.error();
     const bool is_help = !split->dashes && first == "help";
     if (run.common.help || arguments.empty() || is_help) {
-        const bool asks_for_one = is_help && split->words.size() > 1;
-        return make_help(asks_for_one ? split->words[1] : subcommand != nullptr ? first : std::string());
+        if (!is_help) return make_help(subcommand != nullptr ? first : std::string());
+        // Behind it flags of every subcommand may stand, which change nothing of help.
+        const auto asked = std::find_if(split->words.begin() + 1, split->words.end(),
+                                        [](const std::string& each) { return !each.starts_with('-'); });
+        return make_help(asked == split->words.end() ? std::string() : *asked);
     }
     if (wants_version) {
         Line line(*find_subcommand("version"));
@@ -277,15 +280,22 @@ Result<Invocation> parse_invocation(const std::vector<std::string>& arguments) {
 }
 
 OutputFormat guess_format(const std::vector<std::string>& arguments) {
-    const char* variable = std::getenv("PERSISTPROC_FORMAT");
-    OutputFormat guess =
-        variable != nullptr && std::string_view(variable) == "json" ? OutputFormat::json : OutputFormat::text;
+    const auto format_of = [](std::string_view word) {
+        return word == "json" ? OutputFormat::json : OutputFormat::text;
+    };
+    std::optional<OutputFormat> guess;
     for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
-        if (arguments[i] == "--json" || arguments[i] == "--format=json") guess = OutputFormat::json;
-        if (arguments[i] == "--format" && i + 1 < arguments.size())
-            guess = arguments[i + 1] == "json" ? OutputFormat::json : OutputFormat::text;
+        constexpr std::string_view assigned = "--format=";
+        if (arguments[i] == "--json") guess = OutputFormat::json;
+        if (arguments[i].starts_with(assigned))
+            guess = format_of(std::string_view(arguments[i]).substr(assigned.size()));
+        if (arguments[i] == "--format" && i + 1 < arguments.size()) guess = format_of(arguments[i + 1]);
     }
-    return guess;
+    const char* const variable = std::getenv("PERSISTPROC_FORMAT");
+    if (!guess && variable != nullptr && *variable != '\0') guess = format_of(variable);
+    if (guess) return *guess;
+    const auto file = read_settings({});
+    return file ? file->client.format.value_or(OutputFormat::text) : OutputFormat::text;
 }
 
 }  // namespace persistproc::cli

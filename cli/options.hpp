@@ -46,7 +46,8 @@ struct Invocation {
 /// line that says what is wrong and what is accepted.
 Result<Invocation> parse_invocation(const std::vector<std::string>& arguments);
 
-/// The format asked for by a command line that could not be parsed, so that its error comes in that format.
+/// The format asked for by a command line that could not be parsed, or else by the environment or the settings, so that
+/// its error comes in that format. Blocks on the disk.
 OutputFormat guess_format(const std::vector<std::string>& arguments);
 
 }  // namespace cli

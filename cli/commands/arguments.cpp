@@ -84,6 +84,17 @@ Result<void> BackgroundArguments::take(std::vector<std::string> words, const Giv
     return StartArguments::take(std::move(words), given);
 }
 
+Result<void> ServeArguments::take(std::vector<std::string> words, const Given& given) {
+    if (!words.empty()) return unexpected_word(given.subcommand, words.front());
+    // What settings and environment say is of every subcommand, and keeps no daemon from beginning.
+    const auto format = given.flags.find("format");
+    const bool asks_for_json = given.has("json") || (format != given.flags.end() && format->second.value == "json");
+    if (asks_for_json && !detach)
+        return Error{ErrorCode::invalid,
+                     "serve: --json is of serve --detach: a daemon in the foreground answers in no format"};
+    return {};
+}
+
 Result<void> RunArguments::take(std::vector<std::string> words, const Given& given) {
     if (auto fine = ready.check(); !fine) return fine;
     if (ready.wait && !detach)

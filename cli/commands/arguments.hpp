@@ -417,6 +417,7 @@ struct ServeArguments {
         schema::inlined(&A::settings, each);
         schema::inlined(&A::flags, each);
     }
+    Result<void> take(std::vector<std::string> words, const Given& given);
 };
 
 struct SetupArguments {

@@ -105,6 +105,8 @@ class Client(harness.TestCase):
         self.place.environment["PERSISTPROC_FORMAT"] = "text"
         self.assertNotIn(b"{", self.ok("list").out)
         self.assertIn(b"{", self.ok("list", "--json").out)
+        del self.place.environment["PERSISTPROC_FORMAT"]
+        self.assertIn("--nope", self.cli("list", "--nope").json()["error"]["message"])
 
     def test_defaults_of_what_is_defined(self):
         self.file.write_text('[run]\nrestart = "on-failure:3"\ngrace = 7\nstop-signal = "INT"\non-exit = "stop"\n')

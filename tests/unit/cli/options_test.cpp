@@ -347,6 +347,7 @@ TEST_CASE("help and version") {
     CHECK(run_help.find("--on-exit") != std::string::npos);
     CHECK(run_help.find("Examples:") != std::string::npos);
     CHECK(help_of({"help", "run"}) == run_help);
+    CHECK(help_of({"help", "--json", "run"}) == run_help);
     CHECK(help_of({"--help", "run"}) == run_help);
     CHECK(help_of({"logs", "-h"}).find("persistproc output") != std::string::npos);
     CHECK(subcommand_of({"--version"}) == "version");
@@ -371,6 +372,8 @@ TEST_CASE("a mistake is one line that says what instead") {
     CHECK(refusal_of({"--label", "x", "list"}).find("--label") == 0);
     CHECK(refusal_of({"signal", "FOO", "BAR"}).find("signal") != std::string::npos);
     CHECK(refusal_of({"run", "--shell", "a", "b"}).find("one word") != std::string::npos);
+    CHECK(refusal_of({"serve", "--json"}).find("--json is of serve --detach") != std::string::npos);
+    CHECK(parsed<ServeArguments>({"serve", "--detach", "--json"}).detach);
     CHECK(refusal_of({"help", "nothing"}).find("no subcommand") != std::string::npos);
     CHECK(parsed<RunArguments>({"run", "mcp"}).start.request.definition.command == Words{"mcp"});
 }
@@ -414,6 +417,7 @@ TEST_CASE("errors of a bad command line come in the format asked for") {
     CHECK(guess_format({"list", "--json", "--bad"}) == OutputFormat::json);
     CHECK(guess_format({"list", "--format", "json", "--bad"}) == OutputFormat::json);
     CHECK(guess_format({"run", "--bad", "--", "x", "--json"}) == OutputFormat::text);
+    CHECK(guess_format({"list", "--json", "--format=text", "--bad"}) == OutputFormat::text);
 }
 
 TEST_CASE("help fits the terminal, and keeps what is to be typed whole") {
