@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "cli/client.hpp"
 #include "cli/commands/arguments.hpp"
@@ -343,6 +344,9 @@ Answer complete(const std::vector<std::string>& words) {
     bool dashes = false;
     bool defines = false;  // a new process
     bool is_help = false;
+    const auto takes_target = [&] {
+        return subcommand->typed.words.find("| TARGET") != std::string_view::npos && !dashes && !defines;
+    };
     for (std::size_t i = 0; i + 1 < words.size(); ++i) {
         const std::string& word = words[i];
         if (awaiting != nullptr) {
@@ -368,6 +372,8 @@ Answer complete(const std::vector<std::string>& words) {
             // The first word of a command: it and all after it are the command's.
             if (subcommand->place() == FlagPlace::before_words) {
                 answer.directive = fmt::format("command {}", i);
+                if (takes_target()) answer.targets = Targets::ended;
+                answer.named.assign(words.begin() + static_cast<std::ptrdiff_t>(i), words.end() - 1);
                 return answer;
             }
             before.push_back(word);
@@ -408,8 +414,7 @@ Answer complete(const std::vector<std::string>& words) {
     const ops::Typed& how = subcommand->typed;
     if (how.words_kind == ValueKind::command) {
         answer.directive = fmt::format("command {}", words.size() - 1);
-        const bool takes_target = how.words.find("| TARGET") != std::string_view::npos && !dashes && !defines;
-        if (takes_target) answer.targets = Targets::ended;
+        if (takes_target()) answer.targets = Targets::ended;
         return answer;
     }
     const bool takes_many = how.words.find("…") != std::string_view::npos;
@@ -465,14 +470,21 @@ Task<std::optional<std::vector<ProcessView>>> list_all(boost::asio::any_io_execu
 }
 
 void add_targets(Answer& answer, const std::vector<ProcessView>& views) {
+    // A command of which one word is no process takes none as another.
+    std::set<const ProcessView*> named;
+    for (const std::string& word : answer.named) {
+        const auto view = std::find_if(views.begin(), views.end(), [&word](const ProcessView& each) {
+            return word == each.id || word == each.label;
+        });
+        const ProcessView* const found = view != views.end() ? &*view : find_in_project_here(views, word);
+        if (found == nullptr && answer.targets == Targets::ended) return;
+        named.insert(found);
+    }
     for (const ProcessView& view : views) {
+        if (named.contains(&view)) continue;
         const bool can_start = !domain::is_live(view);
         // Short, where the project is that of this directory.
         const bool is_here = view.project && find_in_project_here(views, view.project->process) == &view;
-        const auto is_named = [&](const std::string& word) {
-            return word == view.id || word == view.label || (is_here && word == view.project->process);
-        };
-        if (std::any_of(answer.named.begin(), answer.named.end(), is_named)) continue;
         if (answer.targets == Targets::ended && (!can_start || view.state == ProcessState::unsupported)) continue;
         const std::string what =
             fmt::format("{}, {} in {}", view.state.word(), domain::command_line(view.command), view.working_directory);

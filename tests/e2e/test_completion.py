@@ -243,10 +243,13 @@ class Completion(harness.TestCase):
         self.assertEqual(self.ok("__complete", "--", "start", "--fresh", "p2").out.splitlines()[0], b"command 2")
         self.assertIn(b"\np2\t", self.ok("__complete", "--", "start", "--fresh", "p2").out)
         # A new one, a command, or its words.
-        for line in (["--", ""], ["-C", "/", ""], ["-C/", ""], ["--label=x", ""], ["--env-file", "x", ""], ["p2", ""]):
+        for line in (["--", ""], ["-C", "/", ""], ["-C/", ""], ["--label=x", ""], ["--env-file", "x", ""], ["true", ""], ["p2", "true", ""]):
             answer = self.ok("__complete", "--", "start", *line).out
             self.assertEqual(answer.count(b"\n"), 1, answer)
         self.assertEqual(self.ok("__complete", "--", "run", "").out, b"command 1\n")
+        # Of several that are started at once.
+        lines = self.ok("__complete", "--", "start", "p2", "zz $(touch pwned)", "").out.decode().splitlines()
+        self.assertEqual([line.split("\t")[0] for line in lines], ["command 1", "p4"])
         self.assertEqual(self.tab("persistproc start zz"), [r"zz\ \$\(touch\ pwned\)", r"zz\ done"][::-1])
         self.assertIn("bash", self.tab("persistproc start "))
         self.assertIn(r"zz\ done", self.tab("persistproc start "))
