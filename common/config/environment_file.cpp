@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "common/base/text.hpp"
 
 namespace persistproc::config {
@@ -13,8 +15,9 @@ bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 class Reader {
 public:
-    Reader(std::string_view text, std::string_view name, const VariableLookup& outer)
-        : text_(text), name_(name), outer_(outer) {
+    Reader(std::string_view text, std::string_view name, const VariableLookup& outer,
+           const std::function<bool()>& is_over)
+        : text_(text), name_(name), outer_(outer), is_over_(is_over) {
         constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
         if (text_.starts_with(byte_order_mark)) text_.remove_prefix(byte_order_mark.size());
     }
@@ -29,6 +32,7 @@ public:
             auto key = read_name();
             if (!key) return key.error();
             auto value = read_value();
+            if (was_over_) return Error{ErrorCode::unavailable, "nobody asks for it any more"};
             if (!value) return value.error();
             if (value->find('\0') != std::string::npos)
                 return refuse(at_, fmt::format("the value of {} holds a NUL byte", *key));
@@ -106,21 +110,27 @@ private:
     bool take_expansion(std::string& into) {
         if (!outer_ || !text_.substr(at_).starts_with("${")) return false;
         const std::size_t begin = at_ + 2;
-        const std::string name(text_.substr(begin, text_.find_first_of(":}\n$ ", begin) - begin));
-        // Looked for once, however many of them are not closed.
+        // One look serves all that stand before it, and a name none that stands behind the next "${": a file takes the
+        // time of its size.
         if (close_ < begin) close_ = std::min(text_.find_first_of("}\n", begin), text_.size());
-        const bool is_closed = close_ < text_.size() && text_[close_] == '}';
-        if (!is_closed || !domain::is_variable_name(name)) return false;
-        const std::string_view behind = text_.substr(begin + name.size(), close_ - begin - name.size());
+        if (close_ == text_.size() || text_[close_] == '\n') return false;
+        const std::string_view within = text_.substr(begin, close_ - begin);
+        const std::string name(within.substr(0, within.find_first_of(":$")));
+        const std::string_view behind = within.substr(name.size());
         const bool has_default = behind.starts_with(":-");
-        if (!behind.empty() && !has_default) return false;
+        if (!domain::is_variable_name(name) || (!has_default && !behind.empty())) return false;
         at_ = close_ + 1;
-        const auto earlier = read_.find(name);
-        const auto value = earlier != read_.end() ? std::optional(earlier->second) : outer_(name);
         // What is too much is refused once it is read.
         if (into.size() > max_environment_file_bytes) return true;
-        const bool takes_default = has_default && (!value || value->empty());
-        into += takes_default ? std::string(behind.substr(2)) : value.value_or("");
+        if (is_over_ && is_over_()) {
+            was_over_ = true;
+            at_ = text_.size();
+            return true;
+        }
+        const auto earlier = read_.find(name);
+        const auto outer = earlier == read_.end() ? outer_(name) : std::nullopt;
+        const std::string_view value = earlier != read_.end() ? earlier->second : outer ? *outer : std::string_view();
+        into += has_default && value.empty() ? behind.substr(2) : value;
         return true;
     }
 
@@ -157,7 +167,10 @@ private:
 
     std::string_view text_, name_;
     const VariableLookup& outer_;
-    std::size_t at_ = 0, close_ = 0;
+    const std::function<bool()>& is_over_;
+    bool was_over_ = false;
+    std::size_t at_ = 0;
+    std::size_t close_ = 0;  // the first "}" or end of a line behind where it was looked for
     std::size_t bytes_ = 0;  // of values
     domain::Environment read_;
 };
@@ -165,8 +178,8 @@ private:
 }  // namespace
 
 Result<domain::Environment> parse_environment_file(std::string_view text, std::string_view name,
-                                                   const VariableLookup& outer) {
-    return Reader(text, name, outer).read();
+                                                   const VariableLookup& outer, const std::function<bool()>& is_over) {
+    return Reader(text, name, outer, is_over).read();
 }
 
 }  // namespace persistproc::config

@@ -471,8 +471,8 @@ private:
                 return lookups_.variable ? lookups_.variable(name) : std::nullopt;
             };
             const bool expands = each.expand && !lookups_.leaves_variables;
-            const auto variables =
-                config::parse_environment_file(sources_.bytes(*file), path, expands ? outer : config::VariableLookup{});
+            const auto variables = config::parse_environment_file(
+                sources_.bytes(*file), path, expands ? outer : config::VariableLookup{}, lookups_.is_over);
             if (!variables) {
                 if (is_first) refuse(at, fmt::format("{}: {}", key, variables.error().message));
                 continue;

@@ -71,6 +71,8 @@ TEST_CASE("an environment file is expanded where that is asked for") {
     CHECK(read("B=\"${HOME}\\${HOME}\"") == domain::Environment{{"B", "/home/me${HOME}"}});
     CHECK(read("B='${HOME}'\nC=$HOME\nD=${A%x}\nE=${HOME") ==
           domain::Environment{{"B", "${HOME}"}, {"C", "$HOME"}, {"D", "${A%x}"}, {"E", "${HOME"}});
+    CHECK(read("B=${A$HOME}${A:HOME:-x}${${NONE:-y}}\nC=${\nD=}${HOME}") ==
+          domain::Environment{{"B", "${A$HOME}${A:HOME:-x}${y}"}, {"C", "${"}, {"D", "}/home/me"}});
     CHECK(parse_environment_file("B=${HOME}", "f").value() == domain::Environment{{"B", "${HOME}"}});
 }
 
@@ -82,4 +84,42 @@ TEST_CASE("an environment file that doubles itself is refused") {
     REQUIRE(read.has_error());
     CHECK(read.error().message.find("what stands there comes to more than 1 MiB") != std::string::npos);
     CHECK(parse_environment_file(text, "f").has_value());
+}
+
+TEST_CASE("an environment file takes the time of its size, and no look-up for what is refused") {
+    int lookups = 0;
+    const config::VariableLookup outer = [&lookups](const std::string&) {
+        ++lookups;
+        return std::string(400'000, 'x');
+    };
+    const auto repeated = [](std::string_view text) {
+        std::string out = "A=";
+        while (out.size() + text.size() < config::max_environment_file_bytes) out += text;
+        return out;
+    };
+    // Where each looked as far as the end of the line, and copied what is there, these would take minutes.
+    for (const std::string& text : {repeated("${"), repeated("${") + "}", repeated("${B:-"), repeated("${B:") + "}"})
+        CHECK(parse_environment_file(text, "f", outer).value().at("A") == text.substr(2));
+    CHECK(lookups == 0);
+    CHECK(parse_environment_file(repeated("${B}"), "f", outer).has_error());
+    CHECK(lookups == 3);
+    const std::string own = "B=" + std::string(400'000, 'x') + "\n";
+    CHECK(parse_environment_file(own + repeated("${B}").substr(own.size()), "f", outer).has_error());
+}
+
+TEST_CASE("an environment file is asked before each look-up whether it is still wanted") {
+    int lookups = 0, asked = 0;
+    const config::VariableLookup outer = [&lookups](const std::string&) {
+        ++lookups;
+        return "x";
+    };
+    const auto is_over = [&asked] { return ++asked > 2; };
+    for (const std::string_view text : {"A=${B}${B}${B}${B}", "B=1\nA=\"${B} ${B}\"\nC=\"${B}\"\nD=${B}"}) {
+        asked = 0;
+        const auto read = parse_environment_file(text, "f", outer, is_over);
+        REQUIRE(read.has_error());
+        CHECK(read.error().code == ErrorCode::unavailable);
+        CHECK(asked == 3);
+    }
+    CHECK(lookups == 2);
 }

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <limits>
+#include <utility>
+
 #include "tests/support/directory_tree.hpp"
 
 namespace load_project_test {
@@ -113,6 +116,29 @@ TEST_CASE("a load is asked before each of its steps whether it goes on") {
         CHECK(loaded.error().code == ErrorCode::limit);
         CHECK(asked == until + 1);
     }
+}
+
+TEST_CASE("a load is asked within one file of variables whether it goes on") {
+    const Machine machine;
+    constexpr int expansions = 100;
+    std::string variables = "ALL=";
+    for (int i = 0; i < expansions; ++i) variables += "${COLOUR}";
+    machine.tree.write("shop/.env", variables);
+    machine.tree.write("shop/persistproc.toml",
+                       "env_file = { path = '.env', expand = true }\n[process.web]\nrun = 'x'\n");
+    int asked = 0, until = std::numeric_limits<int>::max();
+    Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>(); }};
+    surroundings.end = [&]() -> std::optional<Error> {
+        return ++asked > until ? std::optional(Error{ErrorCode::limit, "too long"}) : std::nullopt;
+    };
+    const auto load = [&] { return load_project({machine.tree.path("shop"), {}, {}}, machine.book, surroundings); };
+    REQUIRE(load().value()->is_good());
+    CHECK(asked > expansions);
+    until = std::exchange(asked, 0) / 2;
+    const auto loaded = load();
+    REQUIRE_FALSE(loaded);
+    CHECK(loaded.error().code == ErrorCode::limit);
+    CHECK(asked == until + 1);
 }
 
 TEST_CASE("what is consented to is every byte at its path") {
