@@ -208,6 +208,7 @@ private:
         values_.project_root = project_.root;
         values_.variable = lookups_.variable;
         values_.leaves_variables = lookups_.leaves_variables;
+        values_.is_over = lookups_.is_over;
     }
 
     void ask_for_port(Draft& draft, const PortWish& wish) {

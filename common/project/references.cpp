@@ -135,7 +135,14 @@ Result<std::string> replace_references(std::string_view text, const ReferenceVal
         if (rest.starts_with("$${")) {
             out += "${";
             at += 3;
-        } else if (const auto reference = may_be_one ? find_reference(rest) : std::nullopt) {
+            continue;
+        }
+        if (!rest.starts_with("${")) {
+            out += text[at++];
+            continue;
+        }
+        if (known.is_over && known.is_over()) return Error{ErrorCode::unavailable, "nobody asks for it any more"};
+        if (const auto reference = may_be_one ? find_reference(rest) : std::nullopt) {
             auto value = replacer.value_of(*reference);
             if (!value) return value.error();
             out += *value;
@@ -145,8 +152,7 @@ Result<std::string> replace_references(std::string_view text, const ReferenceVal
                                          max_replaced_bytes >> 20)};
             at += reference->size() + 3;
         } else {
-            if (rest.starts_with("${"))
-                if (auto fine = replacer.check_unfinished(begun_reference(rest)); !fine) return fine.error();
+            if (auto fine = replacer.check_unfinished(begun_reference(rest)); !fine) return fine.error();
             out += text[at++];
         }
     }

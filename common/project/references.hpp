@@ -24,6 +24,8 @@ struct ReferenceValues {
     std::map<std::string, PortNumbers> ports;  // of every process, of those without a port an empty one
     config::VariableLookup variable;
     bool leaves_variables = false;  // `${env.…}` stays as it is written
+    /// Asked before each reference: true, and no more is read.
+    std::function<bool()> is_over;
 };
 
 /// Whether values of variables may be put in: commands, directories and checks are listed, values never are.
@@ -32,8 +34,8 @@ enum class Values { allowed, refused };
 /// Of one text.
 inline constexpr std::size_t max_replaced_bytes = 1u << 20;
 
-/// Pure. Errors: invalid, which names the reference (and the nearest known one; one without its end, too), no value;
-/// or says that it would be too long.
+/// Pure, but for what `known` asks. Errors: invalid, which names the reference (and the nearest known one; one without
+/// its end, too), no value; or says that it would be too long; unavailable, where it was over.
 Result<std::string> replace_references(std::string_view text, const ReferenceValues& known, Values values);
 
 }  // namespace persistproc::project

@@ -118,14 +118,19 @@ TEST_CASE("a load is asked before each of its steps whether it goes on") {
     }
 }
 
-TEST_CASE("a load is asked within one file of variables whether it goes on") {
+TEST_CASE("a load is asked within one text whether it goes on") {
     const Machine machine;
     constexpr int expansions = 100;
-    std::string variables = "ALL=";
-    for (int i = 0; i < expansions; ++i) variables += "${COLOUR}";
-    machine.tree.write("shop/.env", variables);
+    const auto repeated = [](std::string_view text) {
+        std::string out;
+        for (int i = 0; i < expansions; ++i) out += text;
+        return out;
+    };
+    const bool is_file = GENERATE(true, false);
+    if (is_file) machine.tree.write("shop/.env", "ALL=" + repeated("${COLOUR}"));
     machine.tree.write("shop/persistproc.toml",
-                       "env_file = { path = '.env', expand = true }\n[process.web]\nrun = 'x'\n");
+                       "env_file = { path = '.env', expand = true }\n[process.web]\nrun = 'x'\n" +
+                           (is_file ? "" : "env = { ALL = '" + repeated("${env.COLOUR}") + "' }\n"));
     int asked = 0, until = std::numeric_limits<int>::max();
     Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>(); }};
     surroundings.end = [&]() -> std::optional<Error> {
