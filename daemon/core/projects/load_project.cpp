@@ -43,6 +43,13 @@ std::string moved(const std::string& path, const std::string& from, const std::s
     return is_or_is_within(path, from) ? to + path.substr(from.size()) : path;
 }
 
+/// Empty: it cannot be told.
+std::string find_real_path(const std::string& path) {
+    std::error_code failed;
+    const fs::path real = fs::weakly_canonical(path, failed);
+    return failed ? std::string() : real.native();
+}
+
 class ProjectLoader {
 public:
     ProjectLoader(const ProjectQuery& query, const PortBook& book, const Surroundings& surroundings)
@@ -250,14 +257,17 @@ private:
     }
 
     /// As they are in this working copy.
-    std::map<std::string, std::string> links_of(const project::Project& project, const std::string& top) const {
+    std::map<std::string, std::string> links_of(const project::Project& project, const std::string& top) {
         std::map<std::string, std::string> out;
         for (const auto& each : project.processes) {
             const std::string& directory = each.definition.working_directory;
             const std::string here = moved(directory, top, repository_);
-            std::error_code failed;
-            const std::string real = fs::weakly_canonical(here, failed).native();
-            if (failed || real != here) out[directory] = failed ? std::string() : moved(real, repository_, top);
+            auto known = real_paths_.find(here);
+            if (known == real_paths_.end()) {
+                if (is_over()) break;
+                known = real_paths_.emplace(here, find_real_path(here)).first;
+            }
+            if (known->second != here) out[directory] = moved(known->second, repository_, top);
         }
         return out;
     }
@@ -272,6 +282,7 @@ private:
     std::optional<std::set<int>> listening_;
     std::set<std::string> taken_from_;  // projects in whose place it has come, and that had ports
     std::map<std::string, Result<void>> patterns_;
+    std::map<std::string, std::string> real_paths_;  // the look at one takes the square of its depth
     std::optional<Error> over_;
     bool names_variables_ = false;  // some file says something else for other values
     std::shared_ptr<LoadedProject> out_ = std::make_shared<LoadedProject>();

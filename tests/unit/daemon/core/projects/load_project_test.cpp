@@ -146,6 +146,28 @@ TEST_CASE("a load is asked within one text whether it goes on") {
     CHECK(asked == until + 1);
 }
 
+TEST_CASE("a load is asked before each directory that it follows links of, once") {
+    const Machine machine;
+    constexpr int processes = 40;
+    const auto questions = [&](auto directory_of) {
+        std::string text;
+        for (int i = 0; i < processes; ++i)
+            text += fmt::format("[process.q{}]\nrun = 'x'\ncwd = '{}'\n", i, directory_of(i));
+        machine.tree.write("shop/persistproc.toml", text);
+        int asked = 0;
+        Surroundings surroundings{machine.environment, "secret", [] { return std::set<int>(); }};
+        surroundings.end = [&asked]() -> std::optional<Error> {
+            ++asked;
+            return std::nullopt;
+        };
+        REQUIRE(load_project({machine.tree.path("shop"), {}, {}}, machine.book, surroundings).value()->is_good());
+        return asked;
+    };
+    const auto own = [](int i) { return fmt::format("d{}", i); };
+    const auto same = [](int) { return std::string("d0"); };
+    CHECK(questions(own) - questions(same) == processes - 1);
+}
+
 TEST_CASE("what is consented to is every byte at its path") {
     const Machine machine;
     const std::string before = machine.consent("shop");
