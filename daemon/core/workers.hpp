@@ -8,7 +8,7 @@ namespace persistproc::core {
 /// Threads for what takes long. Each kind has its own: who searches a large log keeps nobody from reading, waiting or
 /// listing.
 struct Workers {
-    static constexpr std::size_t search_places = 4;
+    static constexpr std::size_t search_places = 4;  // and threads for them: none at work waits for another
 
     boost::asio::thread_pool reading{2};
     boost::asio::thread_pool searching{search_places};  // by patterns from outside

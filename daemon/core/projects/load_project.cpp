@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using project::directory_of, project::is_within, project::joined_path;
-using project::find_foreign_file, project::find_main_copy, project::find_project_file, project::is_there;
+using project::find_main_copy, project::find_project_file, project::is_there;
 using project::project_directory, project::read_believed, project::take_project_file, project::usual_name;
 
 /// `environment` outlives it.
