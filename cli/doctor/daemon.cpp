@@ -74,7 +74,10 @@ void check_endpoint(const Examined& examined, Findings& out) {
     }
     const auto& server = examined.server;
     const bool asks_for_token = examined.daemon->needs_token && !server && server.error().code == ErrorCode::denied;
-    if (asks_for_token)
+    const auto token = rundir::read_token(examined.data);
+    if (examined.daemon->needs_token && !token && token.error().code != ErrorCode::not_found)
+        out.problem(name, "token: " + token.error().message, "until then no other daemon begins here");
+    else if (asks_for_token)
         out.ok(name, fmt::format("{} answers, and asks for the token", examined.endpoint));
     else if (!server)
         out.problem(name, fmt::format("{}: {}", examined.endpoint, server.error().message),

@@ -173,8 +173,10 @@ Result<std::string> read_token(const fs::path& data) {
     const fs::path file = token_path(data);
     auto text = base::read_own_file(file, 4096);
     if (!text) return text.error();
-    const std::string advice =
-        fmt::format("remove it, and the next daemon makes another: rm {}", base::shell_quote(file.native()));
+    const std::string advice = fmt::format(
+        "have another made: rm {}, then persistproc serve --detach --auth token (without that word the "
+        "next daemon asks for none)",
+        base::shell_quote(file.native()));
     struct stat facts {};
     if (::lstat(file.c_str(), &facts) == 0 && (facts.st_mode & 077u) != 0)
         return Error{ErrorCode::denied, fmt::format("{} may be read by others (mode {:04o}); {}", file.native(),

@@ -221,7 +221,15 @@ class TokenFile(harness.TestCase):
         with self.assertRaises(AssertionError):
             self.daemon.start()
         self.daemon.process.wait(harness.PATIENCE)
-        self.assertIn("may be read by others (mode 0644); remove it", self.daemon.log())
+        self.assertIn("may be read by others (mode 0644); have another made", self.daemon.log())
+
+    def test_doctor_tells_of_one_that_others_may_read_while_a_daemon_runs(self):
+        self.daemon.start()
+        self.assertNotIn(b"may be read by others", self.cli("doctor").out)
+        (self.place.data / "token").chmod(0o644)
+        told = self.cli("doctor")
+        self.assertEqual(told.code, 1)
+        self.assertIn(b"may be read by others", told.out)
 
     def test_before_the_first_daemon_setup_says_what_to_do(self):
         self.place.environment["PERSISTPROC_AUTH"] = "token"

@@ -143,7 +143,8 @@ class WithoutDaemon(Case):
             told_of = self.check_of("data directory", 1)
             self.assertEqual(told_of["status"], "problem")
             self.assertEqual(told_of["detail"],
-                             f"token: {token} {told}; remove it, and the next daemon makes another: rm {token}")
+                             f"token: {token} {told}; have another made: rm {token}, then persistproc serve "
+                             "--detach --auth token (without that word the next daemon asks for none)")
         token.unlink()
         self.assertEqual(self.check_of("data directory")["status"], "ok")
 
