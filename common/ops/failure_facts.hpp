@@ -56,7 +56,7 @@ struct FailureFacts {
         each(field("holder_data_directory", &R::holder_data_directory).left_out_if_absent());
         each(field("memory_kills", &R::memory_kills).left_out_if_absent());
         each(field("good_run", &R::good_run).left_out_if_absent());
-        each(field("changes", &R::changes).absent_if_empty());
+        each(field("changes", &R::changes).absent_if_empty().left_out_if_absent());
         each(field("text", &R::text));
     }
 };
