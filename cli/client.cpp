@@ -237,6 +237,7 @@ Task<Result<RawAnswer>> DaemonClient::ask_again(std::string operation, Json argu
 }
 
 const ProcessView* find_in_project_here(const std::vector<ProcessView>& views, std::string_view name) {
+    if (name.empty()) return nullptr;  // what is no script has an empty name of one
     std::error_code failed;
     const std::string here = fs::current_path(failed).native() + "/";
     if (failed) return nullptr;

@@ -68,6 +68,8 @@ class Up(Case):
         self.ok("up", env={"OTHER": "1"})
         self.assertEqual(self.pids(), before)
         self.assertEqual(self.ok("status", "api", "--json").json()["label"], "shop/api")
+        # A script's variable that is not set names none of them.
+        self.assertIn(b"must name a program", self.cli("start", "").err)
         self.write(SHOP % "blue")
         self.ok("up")
         harness.eventually("api runs anew", lambda: self.ran()[-1] == "api blue")
