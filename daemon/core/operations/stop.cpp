@@ -60,11 +60,12 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     if (process->is<Unreachable>())
         co_return not_reached(*process, process->unread.empty() ? "it is stopped as soon as it does"
                                                                 : "it is stopped as soon as that is known");
-    if (auto later = suspended(*process, "it stops the program as soon as it goes on");
-        later && process->is<Stopping>())
-        co_return *later;
+    constexpr std::string_view stopped_later = "it stops the program as soon as it goes on";
+    if (auto later = suspended(*process, stopped_later); later && process->is<Stopping>()) co_return *later;
     const MonoTime until = world_.clock.now() + grace + kill_bound;
     const bool done = co_await driver_.settled(process, until);
+    // Its keeper may have been suspended since.
+    if (auto later = suspended(*process, stopped_later); !done && later) co_return *later;
     if (!done)
         co_return Error{ErrorCode::timeout,
                         process->shown() + " has not ended although it was killed; list shows its PID"};
