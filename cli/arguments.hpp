@@ -31,6 +31,9 @@ struct GivenFlag {
     std::string name;   // the long one, which it may not have been given by
     std::string value;  // empty: it takes none
     std::string other;  // the one it was given by of those in FlagShape::also: "tail"; empty: its own, or its letter
+
+    /// `--tail 0` is no line, as docker has it, and `-n 0` all of them.
+    bool is_empty_tail() const { return other == "tail" && value == "0"; }
 };
 
 struct SplitArguments {

@@ -84,7 +84,8 @@ Result<void> apply_flags(const std::vector<Flag>& flags, const std::vector<Given
         CLI::Option* option = app.get_option("--" + each->name);
         // Given twice, the later one counts; a list grows. By two names nobody has said one thing and then another.
         const auto differs = std::find_if(given.begin(), each, [&](const GivenFlag& before) {
-            return before.name == each->name && before.other != each->other && before.value != each->value;
+            return before.name == each->name && before.other != each->other &&
+                   (before.value != each->value || before.is_empty_tail() || each->is_empty_tail());
         });
         if (!flag->repeats && differs != each)
             return Error{ErrorCode::invalid,

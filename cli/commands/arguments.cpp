@@ -233,11 +233,7 @@ Result<void> OutputArguments::take(std::vector<std::string> words, const Given& 
         return Error{ErrorCode::invalid,
                      fmt::format("{}: --cursor and --run are of one process; name it", given.subcommand)};
     lines_given = given.has("lines");
-    if (lines_given) {
-        // As docker has it, where -n 0 is everything.
-        const GivenFlag& lines = given.flags.at("lines");
-        leaves_past = lines.other == "tail" && lines.value == "0";
-    }
+    if (lines_given) leaves_past = given.flags.at("lines").is_empty_tail();
     if ((only_out || only_err) && (given.has("stream") || only_out == only_err))
         return Error{ErrorCode::invalid, "one of --stream, --out and --err"};
     if (only_out) request.stream = domain::StreamChoice::out;

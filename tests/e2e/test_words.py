@@ -207,6 +207,8 @@ REFUSED = [
     ("run -e A=1 --label x --name y true", 2, "--label x and --name y are one flag"),
     ("stop -t 3 --grace 5 api", 2, "stop: -t 3 and --grace 5 are one flag"),
     ("logs --tail 5 -n 6 api", 2, "logs: --tail 5 and --lines 6 are one flag"),
+    ("logs --tail 0 -n 0 api", 2, "logs: --tail 0 and --lines 0 are one flag"),
+    ("logs -n 0 --tail 0 api", 2, "logs: --lines 0 and --tail 0 are one flag"),
     ("logs -i api", 2, "go with --grep or --exclude"),
     ("logs -o file api", 2, "redirect it"),
     # Suggestions only when near.
