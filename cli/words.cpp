@@ -739,8 +739,13 @@ std::string instead_of_group(const StartArguments& arguments, std::vector<std::s
     // What other tools run is an image, or stands in a file.
     if (here->typed.name == "run") return "persistproc run CMD runs a program";
     const auto values = here->make();
-    if (!split_arguments(behind, shapes_of(here->flags(values.get())), here->place()))
-        std::erase_if(command, [](const std::string& each) { return each.starts_with('-'); });
+    const auto shapes = shapes_of(here->flags(values.get()));
+    if (!split_arguments(behind, shapes, here->place())) {
+        // What stands behind a flag that is not known here may be its value: a process is what it is.
+        Typed typed = sort_typed(arguments, sort_out(behind, shapes).rest, views);
+        command.resize(1);
+        for (std::string& each : typed.known.empty() ? typed.unknown : typed.known) command.push_back(std::move(each));
+    }
     return "persistproc " + shown_command(command);
 }
 
