@@ -98,8 +98,7 @@ TEST_CASE("given one who waits until it is ready, when it ends for good first, t
     web.daemon.advance_until(10ms, [&] { return web.daemon.is_answered(call); });
     const Json result = web.daemon.answer(call)["result"];
     CHECK(tests::error_code(result) == "conflict");
-    CHECK(result["content"][0]["text"].get<std::string>().find("before it was ready") !=
-          std::string::npos);
+    CHECK(result["content"][0]["text"].get<std::string>().find("before it was ready") != std::string::npos);
 }
 
 TEST_CASE("given a time that is over, when nothing is ready, then it is said why") {
