@@ -37,11 +37,11 @@ TEST_CASE("a file that is no secret, or no token, is refused with what to do") {
     };
     REQUIRE(load_token(directory.path()));
     ::chmod(file.c_str(), 0640);
-    CHECK(refusal().find("may be read by others (mode 0640); remove it") != std::string::npos);
+    CHECK(refusal().find("may be read by others (mode 0640); have another made: rm ") != std::string::npos);
     for (const char* text : {"", "\n", "short", "not hexadecimal at all, though it is long"}) {
         INFO(text);
         REQUIRE(base::atomic_write(file, text));
-        CHECK(refusal().find("holds no token; remove it") != std::string::npos);
+        CHECK(refusal().find("holds no token; have another made: rm ") != std::string::npos);
     }
     std::filesystem::remove(file);
     const auto elsewhere = directory.path() / "elsewhere";
