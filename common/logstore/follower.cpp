@@ -115,7 +115,7 @@ struct Follower::Impl {
             gap_value = (record.flags & gap) != 0 ? record.value : 0;
             if (!bytes) {
                 // What the device does not give back is as lost as what it did not take.
-                items.push_back(missing(record.length, false));
+                items.push_back(missing(record.length, bytes.error().code == ErrorCode::not_found));
                 items.back().run = record.run;
                 position = std::max(position, at + record.length);
                 budget -= std::min(budget, sizeof(IndexRecord));

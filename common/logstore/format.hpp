@@ -2,7 +2,8 @@
 /// Output of one process on disk, `<data>/procs/<id>/log/`: numbered segments of plain output bytes
 /// (`00000001.log`) beside an index of fixed-size records (`00000001.idx`). Data is appended first, then its record:
 /// a tail of data without a record is a crash's leftover, kept as one record of unknown time by the next holder of the
-/// log; a torn record is cut off. One writer at a time; readers take no lock. Little-endian.
+/// log; a torn record is cut off. Data that is all hole was removed to make room for the segment after it, and has kept
+/// its size for the position. One writer at a time; readers take no lock. Little-endian.
 ///
 /// A **position** counts bytes of output of the process from its very first one, through all runs and segments. It
 /// is what a cursor holds: it stays valid across rotation and restarts.

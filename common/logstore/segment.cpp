@@ -155,10 +155,24 @@ Result<std::optional<Segment>> Segment::open(const fs::path& log_directory, std:
     if (!is_own_file(segment.data_.get())) return foreign(data.native());
     segment.end_position_ = header.first_position;
     if (auto done = segment.refresh(); !done) return done.error();
+    if (is_cleared(segment.data_.get()))
+        if (auto done = segment.become_empty(); !done) return done.error();
     return std::optional<Segment>(std::move(segment));
 }
 
+Result<void> Segment::become_empty() {
+    auto lines = count_lines(0, count_, StreamChoice::combined);
+    if (!lines) return lines.error();
+    header_.first_line += *lines;
+    header_.first_sequence += count_;
+    header_.first_position = end_position_;
+    count_ = 0;
+    is_cleared_ = true;
+    return {};
+}
+
 Result<void> Segment::refresh() {
+    if (is_cleared_) return {};
     // The index first: data is appended before its record, so the data looked at afterwards holds at least as much.
     auto index_size = size_of(index_.get(), name_);
     if (!index_size) return index_size.error();
@@ -184,7 +198,7 @@ Result<void> Segment::refresh() {
 
 std::uint64_t Segment::unindexed_bytes() const noexcept {
     struct stat facts {};
-    if (::fstat(data_.get(), &facts) != 0) return 0;
+    if (is_cleared_ || ::fstat(data_.get(), &facts) != 0) return 0;
     const auto size = static_cast<std::uint64_t>(facts.st_size), named = end_position_ - first_position();
     // Who writes it has written on since the index was looked at, and names what was written.
     const auto index_size = size_of(index_.get(), name_);
@@ -251,6 +265,10 @@ Result<std::string_view> Segment::data(std::uint64_t offset, std::size_t length)
             return base::os_failure(name_, static_cast<int>(-got));
         }
         buffer_.resize(static_cast<std::size_t>(got));
+        if (is_cleared(data_.get())) {
+            buffer_.clear();
+            return Error{ErrorCode::not_found, fmt::format("{}: flushed meanwhile", name_)};
+        }
         if (buffer_.size() < length)
             return Error{ErrorCode::io, fmt::format("{}: the data file became shorter", name_)};
     }

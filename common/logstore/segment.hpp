@@ -70,7 +70,8 @@ public:
     Result<std::optional<IndexRecord>> record_again(std::uint64_t i);
     /// Newlines named by the records [begin, end) in one view. Checksums are not looked at.
     Result<std::uint64_t> count_lines(std::uint64_t begin, std::uint64_t end, StreamChoice choice);
-    /// Bytes of the data file. The view is good until the next call. Errors: io (short file included).
+    /// Bytes of the data file. The view is good until the next call. Errors: io (short file included), not_found (they
+    /// were flushed since).
     Result<std::string_view> data(std::uint64_t offset, std::size_t length);
 
     /// Position of a record's first byte.
@@ -82,6 +83,8 @@ private:
     static constexpr std::size_t block_records = 512;
     static constexpr std::size_t data_block = 256u << 10;
 
+    /// Of one whose data is no more: nothing, behind all that was there.
+    Result<void> become_empty();
     /// The raw record `i`, checksum not looked at.
     Result<const IndexRecord*> raw_record(std::uint64_t i);
 
@@ -89,6 +92,7 @@ private:
     base::UniqueFd index_, data_;
     std::string name_;
     std::uint64_t count_ = 0, end_position_ = 0;
+    bool is_cleared_ = false;    // nothing is added to it any more
     std::uint64_t checked_ = 0;  // records known to be good and backed by data when the snapshot was taken
     std::vector<IndexRecord> block_;
     std::uint64_t block_begin_ = 0;

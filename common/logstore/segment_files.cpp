@@ -107,6 +107,11 @@ std::int64_t clock_ns(clockid_t clock) noexcept {
     return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
+bool is_cleared(int data_fd) noexcept {
+    struct stat facts;
+    return ::fstat(data_fd, &facts) == 0 && facts.st_size > 0 && ::lseek(data_fd, 0, SEEK_DATA) < 0 && errno == ENXIO;
+}
+
 bool is_full(int err) noexcept { return err == ENOSPC || err == EDQUOT; }
 
 int write_at(int fd, const void* bytes, std::uint64_t size, std::uint64_t offset) noexcept {

@@ -42,6 +42,10 @@ std::int64_t clock_ns(clockid_t clock) noexcept;
 /// Whether an open file belongs to this user. Another's would be read and written by him, too.
 bool is_own_file(int fd) noexcept;
 
+/// Whether the data of a segment was given back to the disk for what follows it (Writer::clear): what its records name
+/// was removed, though its size still tells the position.
+bool is_cleared(int data_fd) noexcept;
+
 /// Whether an errno says that a disk or a quota is full.
 bool is_full(int err) noexcept;
 

@@ -50,8 +50,13 @@ int Writer::begin_segment(std::uint32_t number, bool clears) noexcept {
     // The segment keeps its size, by which the position is known after a crash.
     if (is_full(err) && clears && index >= 0 &&
         ::fallocate(data_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                    static_cast<off_t>(data_size_ + block_bytes)) == 0)
-        err = write_at(index, &header, sizeof header, 0);
+                    static_cast<off_t>(data_size_ + block_bytes)) == 0 &&
+        (err = write_at(index, &header, sizeof header, 0)) != 0) {
+        // Somebody else took what that gave back.
+        is_cut_ = true;
+        open_gap_at_ = 0;
+        drop(0, err);
+    }
     if (err != 0) {
         if (index >= 0) ::close(index);
         ::close(data);
@@ -60,6 +65,7 @@ int Writer::begin_segment(std::uint32_t number, bool clears) noexcept {
         return err;
     }
     base::kill_point("log.rotate.header");
+    const bool was_cleared = is_cleared(data_);
     suspect_from_ = 0;
     suspect_errno_ = 0;
     if (is_given_up_ || is_cut_) {
@@ -78,6 +84,8 @@ int Writer::begin_segment(std::uint32_t number, bool clears) noexcept {
     is_given_up_ = is_cut_ = false;
     dirty_bytes_ += sizeof header;
     names_dirty_ = true;
+    while (was_cleared && remove_oldest()) {
+    }
     reserve_index(1 + spare_behind_pieces);
     return 0;
 }
@@ -103,7 +111,8 @@ int Writer::clear() noexcept {
     // The others first: they may make the room that a new segment needs.
     while (remove_oldest()) {
     }
-    if (const int err = begin_segment(segment_ + 1, true); err != 0) return is_full(err) && data_size_ == 0 ? 0 : err;
+    if (const int err = begin_segment(segment_ + 1, true); err != 0)
+        return is_cleared(data_) || (is_full(err) && data_size_ == 0) ? 0 : err;
     remove_oldest();
     return 0;
 }
@@ -218,11 +227,14 @@ void Writer::append_event(Event event, std::int64_t value) noexcept {
     check_files();
     const std::uint64_t spare = ends_run(event) ? 0 : spare_behind_events;
     for (int attempt = 0; attempt < 2; ++attempt) {
-        tell_losses(spare + 1);
-        IndexRecord record = make_record(RecordFlags::event);
-        record.event = event;
-        record.value = value;
-        const int err = add_record(record, spare);
+        int err = ENOENT;
+        if (!is_cut_) {
+            tell_losses(spare + 1);
+            IndexRecord record = make_record(RecordFlags::event);
+            record.event = event;
+            record.value = value;
+            err = add_record(record, spare);
+        }
         if (err == 0 || !go_elsewhere(err)) return;
     }
 }

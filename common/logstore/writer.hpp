@@ -54,7 +54,8 @@ public:
     /// Goes on in a new segment of another directory, the one before being gone. Returns 0 or errno; nothing has
     /// changed then.
     int move_to(int directory_fd) noexcept;
-    /// Removes everything recorded so far; positions go on. Returns 0, or errno: the newest segment has stayed then.
+    /// Removes everything recorded so far; positions go on. Returns 0, also where a full device has no room for what
+    /// comes; or errno: the newest segment has stayed then.
     int clear() noexcept;
     /// Closes without syncing.
     void close() noexcept;
@@ -172,7 +173,7 @@ private:
     int room_errno_ = 0;              // why there is no room
     int device_errno_ = 0;            // first other error
     bool is_given_up_ = false;        // the present segment is suspect, and no new one could be begun yet
-    bool is_cut_ = false;             // the same of one that somebody removed or cut off
+    bool is_cut_ = false;             // the same of one that somebody removed or cut off, or that was cleared
     std::uint32_t suspect_from_ = 0;  // for the next header
     int suspect_errno_ = 0;
     std::uint64_t dropped_at_ = 0, leave_at_ = 0, leave_pause_ = 0;  // CLOCK_BOOTTIME

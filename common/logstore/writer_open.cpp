@@ -32,6 +32,16 @@ std::uint64_t first_position_of(int directory, std::uint32_t number, std::uint64
     return err == 0 ? header.first_position : otherwise;
 }
 
+/// Whether the device was full when the newest one was begun, by who was killed then.
+bool was_cleared(int directory, std::uint32_t number) noexcept {
+    const int fd =
+        ::openat(directory, SegmentName(number, ".log").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return false;
+    const bool out = is_cleared(fd);
+    ::close(fd);
+    return out;
+}
+
 /// Of a log that has events and no output; some three hundred runs.
 constexpr std::uint64_t most_silent_index_bytes = 64u << 10;
 
@@ -57,6 +67,11 @@ int Writer::open(int directory_fd, const WriterOptions& options) noexcept {
         err = found.newest == 0 ? begin_segment(1) : reopen(found.newest);
     }
     unsynced_from_ = segment_;
+    if (err == 0 && oldest_ < segment_ && was_cleared(directory_, oldest_)) remove_oldest();
+    if (err == 0 && is_cleared(data_)) {
+        is_cut_ = true;
+        leave_segment();
+    }
     // What runs tell that never print anything would grow for ever: only output rotates a segment.
     if (err == 0 && data_size_ == 0 && oldest_ == segment_ && index_size_ > most_silent_index_bytes &&
         begin_segment(segment_ + 1) == 0)

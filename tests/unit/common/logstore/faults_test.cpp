@@ -30,8 +30,9 @@ namespace {
 struct Device {
     bool is_full = false;  // only what has its blocks can be written
     int full_error = ENOSPC;
-    int write_error = 0;  // of every write and of every new file
-    int sync_error = 0;   // of the next sync
+    bool stays_full = false;  // whatever is given back, others take at once
+    int write_error = 0;      // of every write and of every new file
+    int sync_error = 0;       // of the next sync
     ino_t unreadable = 0;
     std::map<ino_t, off_t> blocks;
     std::set<ino_t> synced_after_error;
@@ -75,7 +76,7 @@ ssize_t pread(int fd, void* into, size_t size, off_t offset) {
 }
 int fallocate(int fd, int mode, off_t offset, off_t size) {
     if ((mode & FALLOC_FL_PUNCH_HOLE) != 0) {
-        device.is_full = false;
+        device.is_full = device.stays_full;
         return static_cast<int>(::syscall(SYS_fallocate, fd, mode, offset, size));
     }
     off_t& blocks = device.blocks[inode_of(fd)];
@@ -100,8 +101,10 @@ public:
         device = {};
         fs::create_directories(path_);
         directory_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY));
-        REQUIRE(writer.open(directory_.get(), options) == 0);
+        options_ = options;
+        open();
     }
+    void open() { REQUIRE(writer.open(directory_.get(), options_) == 0); }
     ~Log() {
         device = {};
         writer.close();
@@ -134,6 +137,7 @@ public:
 private:
     fs::path path_;
     base::UniqueFd directory_;
+    WriterOptions options_;
 };
 
 }  // namespace
@@ -196,6 +200,73 @@ TEST_CASE("what is removed makes the room that this needs") {
     CHECK(lines.front().text.size() == 49);
     CHECK(log.header(2).first_position == 100);
     CHECK(log.inode("00000001.log") == 0);
+}
+
+TEST_CASE("what was removed stays so where others took the room that this made") {
+    tests::TemporaryDirectory directory;
+    const fs::path path = directory.path() / "log";
+    Log log(path);
+    log.line(100'000);
+    log.line(50);
+    device.is_full = device.stays_full = true;
+    CHECK(log.writer.clear() == 0);
+    CHECK(log.lines().empty());
+    auto view = LogView::open(path).value();
+    CHECK(view.is_flushed());
+    CHECK(view.end() == 100'050);
+    CHECK(view.unindexed_bytes() == 0);
+    CHECK(log.writer.condition() == Condition{Trouble::no_room, ENOSPC});
+    log.line(7);
+    SECTION("recording goes on once there is room") {
+        device.is_full = false;
+        log.writer.begin_sync();
+        log.line(20);
+        const auto lines = log.lines();
+        REQUIRE(lines.size() == 2);
+        CHECK(lines[0].value == 7);
+        CHECK(lines[1].position == 100'050);
+        CHECK(log.inode("00000001.log") == 0);
+    }
+    SECTION("by whoever has the log then") {
+        log.writer.close();
+        device.is_full = false;
+        log.open();
+        log.line(20);
+        const auto lines = log.lines();
+        REQUIRE(lines.size() == 1);
+        CHECK(lines[0].position == 100'050);
+        CHECK(log.inode("00000001.log") == 0);
+    }
+}
+
+TEST_CASE("who is killed while the room is made that a removal needs has removed") {
+    tests::TemporaryDirectory directory;
+    const fs::path path = directory.path() / "log";
+    Log log(path);
+    log.line(100);
+    Follower follower(path), behind(path, 100);
+    CHECK(follower.read_more(1).value().size() == 1);
+    CHECK(behind.read_more(1 << 20).value().empty());
+    log.line(100'000);
+    log.writer.close();
+    const base::UniqueFd data(::open((path / "00000001.log").c_str(), O_RDWR));
+    REQUIRE(::syscall(SYS_fallocate, data.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 200'000) == 0);
+    std::ofstream(path / "00000002.log");
+    std::ofstream(path / "00000002.idx");
+    CHECK(log.lines().empty());
+    for (Follower* const each : {&follower, &behind}) {
+        const auto items = each->read_more(1 << 20).value();
+        REQUIRE(items.size() == 1);
+        CHECK(items[0].evicted_bytes == 100'000);
+        CHECK(items[0].bytes.empty());
+    }
+    log.open();
+    CHECK(log.writer.position() == 100'100);
+    CHECK(log.inode("00000001.log") == 0);
+    log.line(20);
+    const auto lines = log.lines();
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].position == 100'100);
 }
 
 TEST_CASE("a full disk costs output and not the count of it, nor the news of the end") {
