@@ -80,6 +80,8 @@ public:
 
     /// Removes the files and the row of one that is forgotten.
     Task<> discard(ProcessPtr process);
+    /// Of a run that is being ended already: sooner, where this order is the less patient one. What follows stays.
+    void end_program(const ProcessPtr& process, run::StopOrder order);
 
 private:
     void hear(run::RunDriver& run, const run::Telling& telling) override;
@@ -97,7 +99,6 @@ private:
     Task<Result<LaunchContext>> record_start(ProcessPtr process, RunId run, std::shared_ptr<run::RunDriver> before,
                                              StrayRoots strays);
     Task<Result<void>> make_room(ProcessPtr process, std::shared_ptr<run::RunDriver> before, StrayRoots strays);
-    void end_program(const ProcessPtr& process, run::StopOrder order);
     Task<> stop_by_command(ProcessPtr process, std::shared_ptr<run::RunDriver> run, run::StopOrder order,
                            std::shared_ptr<StopByCommand> stop);
     Task<> hasten_stop(std::shared_ptr<run::RunDriver> run, run::StopOrder order, std::shared_ptr<StopByCommand> stop);

@@ -144,6 +144,25 @@ TEST_CASE("given a stop, when it meets a run that is ended for its checks, then 
     CHECK(!web.now().runs_again);
 }
 
+TEST_CASE("given a restart, when it meets a run that is ended for its checks, then that end is hastened as it asks") {
+    Checked web({{"ready", in_time(5)}, {"restart", "always"}, {"grace_seconds", 120}});
+    web.daemon.shims.obeys_stop = false;
+    web.until([&](const auto&) { return web.was_told(1, rundir::MessageType::stop); });
+    auto shim = web.daemon.shims.find({{1}, 1});
+    const std::size_t heard = shim->heard.size();
+    Json request{{"process", "web"}};
+    const bool is_forced = GENERATE(false, true);
+    request.update(is_forced ? Json{{"force", true}} : Json{{"grace_seconds", 5}});
+    const int call = web.daemon.call_later("restart_process", request);
+    web.daemon.run_until([&] { return shim->heard.size() > heard; });
+    CHECK(shim->heard[heard].force == is_forced);
+    CHECK((is_forced || shim->heard[heard].grace_ms == 5000));
+    web.daemon.shims.obeys_stop = true;
+    if (!is_forced) shim->end(9, true);
+    CHECK(web.daemon.answer(call)["result"]["structuredContent"]["run"] == "p1.2");
+    CHECK(web.now().state == ProcessState::running);
+}
+
 TEST_CASE("given a run that was ready, when the next daemon takes it over, then it is ready still") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     {
