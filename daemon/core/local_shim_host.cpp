@@ -505,9 +505,15 @@ Task<> LocalShimHost::keep_one_idle() {
     constexpr auto start_time = std::chrono::milliseconds(2);
     asio::steady_timer timer(executor_, start_time);
     co_await timer.async_wait(asio::use_awaitable);
-    is_making_idle_ = false;
     // Where that fails the next run starts its own.
     if (!idle_) co_await make_idle();
+    is_making_idle_ = false;
+}
+
+bool LocalShimHost::has_idle() const {
+    // One that was killed has closed its end; it says nothing before.
+    pollfd entry{idle_ ? idle_->channel.get() : -1, POLLIN, 0};
+    return idle_ && ::poll(&entry, 1, 0) == 0;
 }
 
 Task<Result<void>> LocalShimHost::make_idle() {
@@ -518,14 +524,14 @@ Task<Result<void>> LocalShimHost::make_idle() {
     auto work = [program = program_, arguments = std::move(arguments)] { return program->start(arguments); };
     auto started = co_await async::offload(files_, std::move(work));
     if (!started) co_return started.error();
-    idle_ = take_in(std::move(*started));
+    Idle made = take_in(std::move(*started));
+    // Another may have been made meanwhile.
+    if (!has_idle()) idle_ = std::move(made);
     co_return boost::system::in_place_value;
 }
 
 Task<Result<void>> LocalShimHost::reserve() {
-    // One that was killed has closed its end; it says nothing before.
-    pollfd entry{idle_ ? idle_->channel.get() : -1, POLLIN, 0};
-    if (idle_ && ::poll(&entry, 1, 0) == 0) co_return boost::system::in_place_value;
+    if (has_idle()) co_return boost::system::in_place_value;
     co_return co_await make_idle();
 }
 

@@ -57,6 +57,8 @@ private:
     Task<Result<std::unique_ptr<ShimLink>>> launch_shim(RunId run, bool takes_over);
     /// Of one that was started a moment ago, whoever has reaped it since.
     Idle take_in(Started started);
+    /// Whether one lives.
+    bool has_idle() const;
     Task<> keep_one_idle();
     Task<Result<void>> make_idle();
 

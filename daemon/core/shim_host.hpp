@@ -85,7 +85,7 @@ public:
     /// stage, io. The child is reaped by the host whatever becomes of the link.
     virtual Task<Result<std::unique_ptr<ShimLink>>> spawn(RunId run) = 0;
     /// Makes sure that the next `spawn` finds a shim that has been started already: what is ended for a run to come is
-    /// not ended in vain. Errors: as `spawn`.
+    /// not ended in vain. It is nobody's own: whoever spawns first takes it. Errors: as `spawn`.
     virtual Task<Result<void>> reserve() { co_return boost::system::in_place_value; }
     /// Starts a shim for a run whose shim was killed; its first packet will be `ready`, then it waits for `commit` with
     /// descriptors. Errors: as `spawn`.
