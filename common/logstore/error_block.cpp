@@ -121,14 +121,22 @@ bool paused(std::int64_t before_ns, std::int64_t now_ns, std::int64_t longest_ns
 /// One block while its lines come.
 class Growing {
 public:
-    /// `before`: the lines above its head that are of it.
-    Growing(std::vector<Seen> before, Seen head, LineKind kind, std::string_view working_directory)
-        : working_directory_(working_directory), stream_(head.stream), source_(head.source()), last_ns_(head.wall_ns) {
+    /// `before`: the lines above its head that are of it. `asked`: position of the line that `of_asked` is about.
+    Growing(std::vector<Seen> before, Seen head, LineKind kind, std::string_view working_directory,
+            std::optional<std::uint64_t> asked)
+        : working_directory_(working_directory),
+          asked_(asked),
+          stream_(head.stream),
+          source_(head.source()),
+          last_ns_(head.wall_ns) {
         const Seen& first = before.empty() ? head : before.front();
         block_.run = first.run;
         block_.wall_ns = first.wall_ns;
         block_.position = first.position;
-        for (auto& each : before) keep(std::move(each));
+        for (auto& each : before) {
+            note_sure(each);
+            keep(std::move(each));
+        }
         take_head(std::move(head), kind);
     }
 
@@ -160,10 +168,12 @@ public:
         const LineKind kind = kind_of(body);
         if (wants_message_ && kind == LineKind::other) {
             if (!is_prelude(body)) set_message(body);
+            note_sure(line);
             keep_waiting_and(std::move(line));
             return true;
         }
         if (is_closing(body)) {
+            note_sure(line);
             keep_waiting_and(std::move(line));
             return true;
         }
@@ -175,18 +185,28 @@ public:
             return true;
         }
         if (is_continuation(body)) {
+            if (is_evidence(body)) confirm();
+            if (is_evidence(body) || is_detail(body))
+                note_sure(line);
+            else
+                note_unsure(line);
             keep_waiting_and(std::move(line));
             return true;
         }
         if (kind == LineKind::record || rank_ < LineKind::error) return false;
+        note_unsure(line);
         return wait_with(std::move(line), foreign_, most_foreign);
     }
 
     /// A line that is of the block whatever it looks like.
     void take_detail(Seen line) {
         last_ns_ = line.wall_ns == 0 ? last_ns_ : line.wall_ns;
+        note_sure(line);
         keep_waiting_and(std::move(line));
     }
+
+    /// `not_known`: what follows may show it.
+    OfError of_asked() const { return of_asked_; }
 
     ErrorBlock finish() && {
         tell_runtime_frames();
@@ -204,7 +224,29 @@ public:
     }
 
 private:
+    void note_sure(const Seen& line) {
+        if (line.position == asked_) of_asked_ = OfError::yes;
+    }
+
+    /// It looks like no detail, and may be what the program says next.
+    void note_unsure(const Seen& line) {
+        is_below_prelude_ = is_below_prelude_ || is_prelude(line.body());
+        if (line.position != asked_) return;
+        of_asked_ = OfError::not_known;
+        is_asked_below_prelude_ = is_below_prelude_;
+    }
+
+    /// What stands above is of the error, too.
+    void confirm() {
+        if (of_asked_ == OfError::not_known) of_asked_ = OfError::yes;
+        is_below_prelude_ = false;
+    }
+
     void take_head(Seen line, LineKind kind) {
+        // Of what stands between two errors no more is of them than the place above the second.
+        if (of_asked_ == OfError::not_known) of_asked_ = is_asked_below_prelude_ ? OfError::yes : OfError::no;
+        is_below_prelude_ = false;
+        note_sure(line);
         const std::string body(line.body());
         block_.is_wrapper = kind == LineKind::wrapper;
         in_traceback_ = kind == LineKind::traceback;
@@ -246,6 +288,7 @@ private:
         if (body.starts_with("* Where:") || body.starts_with("* What went wrong:")) wants_message_ = true;
         if (body.starts_with("BUILD FAILED")) paragraphs_ = Paragraphs::last_line;
         if (wants_message_ && !is_prelude(body) && !is_heading) set_message(body);
+        note_sure(line);
         keep_waiting_and(std::move(line));
         return true;
     }
@@ -253,12 +296,9 @@ private:
     /// Frames up to the line that names the exception. What other threads log meanwhile is passed over, and a little of
     /// what they print does not end it.
     bool take_of_traceback(Seen& line, const std::string& body) {
-        if (is_group_ && body[0] == ' ') {
-            take_of_group(body);
-            keep_waiting_and(std::move(line));
-            return true;
-        }
         if (body[0] == ' ' || body[0] == '\t') {
+            if (is_group_ && body[0] == ' ') take_of_group(body);
+            note_sure(line);
             keep_waiting_and(std::move(line));
             return true;
         }
@@ -269,6 +309,7 @@ private:
         if (!is_exception) return false;
         set_message(body);
         rank_ = LineKind::traceback;
+        note_sure(line);
         keep_waiting_and(std::move(line));
         return true;
     }
@@ -356,6 +397,9 @@ private:
         }
         if (is_place_final_ || (is_python_ && body.find("File \"") == body.npos)) return;
         const std::string_view text = body.substr(std::min(body.find_first_not_of(" \t"), body.size()));
+        // GCC's way to where the error is.
+        const bool is_unfinished = text.ends_with(':') || text.ends_with(',');
+        if (text.starts_with("In file included from ") || (text.starts_with("from ") && is_unfinished)) return;
         is_cause_ = is_cause_ || text.starts_with("Caused by") || text.starts_with("[cause]");
         auto place = find_place(body);
         if (!place) place = find_importer(body);
@@ -370,6 +414,9 @@ private:
 
     std::string_view working_directory_;
     ErrorBlock block_;
+    std::optional<std::uint64_t> asked_;
+    OfError of_asked_ = OfError::no;
+    bool is_below_prelude_ = false, is_asked_below_prelude_ = false;
     std::deque<std::string> tail_;
     std::vector<Seen> waiting_;
     std::size_t foreign_ = 0, blank_ = 0;
@@ -392,8 +439,9 @@ private:
 
 class Finder {
 public:
-    Finder(std::string_view working_directory, WhichError which, std::uint64_t after)
-        : working_directory_(working_directory), which_(which), after_(after) {}
+    Finder(std::string_view working_directory, WhichError which, std::uint64_t after,
+           std::optional<std::uint64_t> asked = std::nullopt)
+        : working_directory_(working_directory), which_(which), after_(after), asked_(asked) {}
 
     bool is_done() const { return which_ == WhichError::first && found_; }
 
@@ -411,7 +459,7 @@ public:
         const LineKind kind = kind_of(seen.body());
         if (is_head(kind)) {
             auto before = lines_above(seen, recent_.size());
-            growing_.emplace(std::move(before), std::move(seen), kind, working_directory_);
+            growing_.emplace(std::move(before), std::move(seen), kind, working_directory_, asked_);
             recent_.clear();
             return;
         }
@@ -423,6 +471,20 @@ public:
     std::optional<ErrorBlock> finish() {
         if (growing_) close();
         return std::move(found_);
+    }
+
+    /// Of the line that was asked about, by what has been added so far. `not_known`: what follows may show it.
+    OfError of_asked() const {
+        if (is_asked_of_error_) return OfError::yes;
+        if (growing_) return growing_->of_asked();
+        const auto asked =
+            std::find_if(recent_.begin(), recent_.end(), [&](const Seen& each) { return each.position == asked_; });
+        if (asked == recent_.end()) return OfError::no;
+        for (auto at = asked;; --at) {
+            const bool is_near = at->stream == asked->stream && at->run == asked->run;
+            if (is_near && (is_prelude(at->body()) || may_be_head(at->body()))) return OfError::not_known;
+            if (at == recent_.begin()) return OfError::no;
+        }
     }
 
 private:
@@ -437,7 +499,7 @@ private:
             if (kind_of(head.body()) == LineKind::record) return false;
             if (!makes_head(head.body(), line.body()) || !may_be_head(head.body())) continue;
             auto before = lines_above(head, at);
-            growing_.emplace(std::move(before), head, LineKind::error, working_directory_);
+            growing_.emplace(std::move(before), head, LineKind::error, working_directory_, asked_);
             for (auto below = at + 1; below < recent_.size(); ++below)
                 if (!growing_->is_beside(recent_[below])) growing_->take_detail(std::move(recent_[below]));
             growing_->take_detail(line);
@@ -448,6 +510,7 @@ private:
     }
 
     void close() {
+        is_asked_of_error_ = is_asked_of_error_ || growing_->of_asked() == OfError::yes;
         ErrorBlock block = std::move(*growing_).finish();
         growing_.reset();
         if (block.end <= after_ || is_done()) return;
@@ -464,6 +527,7 @@ private:
             if (each.stream != head.stream || each.run != head.run || paused(each.wall_ns, head.wall_ns)) break;
             const bool is_beside = is_lint && each.body().starts_with(' ');  // a warning in the same file
             if (!is_beside && kind_of(each.body()) == LineKind::record) break;
+            if (each.body().find(": warning: ") != std::string_view::npos) break;
             if (is_prelude(each.body())) first = at;
             if (is_lint && is_path(each.body())) {
                 first = at;
@@ -477,6 +541,8 @@ private:
     std::string_view working_directory_;
     WhichError which_;
     std::uint64_t after_;
+    std::optional<std::uint64_t> asked_;
+    bool is_asked_of_error_ = false;
     std::deque<Seen> recent_;
     std::optional<Growing> growing_;
     std::optional<ErrorBlock> found_;
@@ -541,12 +607,11 @@ bool names_error(std::string_view text) {
     return words && words->matches(text);
 }
 
-bool is_error_detail(const std::vector<Line>& lines) {
-    if (lines.empty()) return false;
-    const Seen last = see(lines.back());
-    if (!is_detail(last.body())) return false;
-    const auto block = find_error(lines, {}, WhichError::last, last.position);
-    return block && block->position < last.position;
+OfError is_of_error(const std::vector<Line>& lines, std::uint64_t position, bool is_end) {
+    Finder finder({}, WhichError::last, 0, position);
+    for (const auto& line : lines) finder.add(line);
+    const OfError out = finder.of_asked();
+    return out == OfError::not_known && !is_end ? OfError::no : out;
 }
 
 ErrorBlock::Text ErrorBlock::text() const {

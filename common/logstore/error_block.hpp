@@ -58,8 +58,12 @@ struct ErrorBlock {
     Text text() const;
 };
 
-/// Whether the last of `lines` is no more than a detail of an error that begins above it. Pure.
-bool is_error_detail(const std::vector<Line>& lines);
+enum class OfError { no, yes, not_known };
+
+/// Whether the line at `position`, one of `lines`, is of an error: its head, what is told with it, or the source above
+/// it. What programs say next to their errors is not, and what a logger prints in their midst. `is_end`: no more has
+/// been printed so far, what comes may still show it. Pure.
+OfError is_of_error(const std::vector<Line>& lines, std::uint64_t position, bool is_end);
 
 /// The port that it could not have because another one has it; nothing: it says nothing of that. Pure.
 std::optional<int> refused_port(const ErrorBlock& block);

@@ -511,49 +511,47 @@ LineKind kind_of(std::string_view line) {
     return indent <= 4 && is_error ? LineKind::error : LineKind::other;
 }
 
+namespace {
+
+/// What nothing but an error is told with begins so.
+constexpr std::string_view fronts_of_details[] = {"at ",
+                                                  "goroutine ",
+                                                  "Caused by",
+                                                  "caused by",
+                                                  "During handling of ",
+                                                  "The above exc",
+                                                  "Stack trace",
+                                                  "stack backtr",
+                                                  "note: ",
+                                                  "help: ",
+                                                  "hint: ",
+                                                  "created by ",
+                                                  "-->",
+                                                  "Node.js v",
+                                                  "Require stack:",
+                                                  "- /",
+                                                  "[cause]",
+                                                  "[stacktrace]",
+                                                  "SUMMARY: ",
+                                                  "exit status ",
+                                                  "[signal ",
+                                                  "thrown in ",
+                                                  "= note",
+                                                  "= help",
+                                                  "Backtrace",
+                                                  "error: aborting",
+                                                  "Some errors have detailed explanations",
+                                                  "Import trace",
+                                                  "For more information about this error"};
+
+}  // namespace
+
 bool is_continuation(std::string_view line) {
     if (line.empty()) return false;
     if (line[0] == ' ' || line[0] == '\t') return kind_of(line) != LineKind::record;
-    constexpr std::string_view fronts[] = {"at ",
-                                           "from ",
-                                           "#",
-                                           "goroutine ",
-                                           "Caused by",
-                                           "caused by",
-                                           "During handling of ",
-                                           "The above exc",
-                                           "Stack trace",
-                                           "stack backtr",
-                                           "note: ",
-                                           "help: ",
-                                           "hint: ",
-                                           "created by ",
-                                           "-->",
-                                           "|",
-                                           "^",
-                                           "}",
-                                           "Node.js v",
-                                           "Require stack:",
-                                           "- /",
-                                           "[cause]",
-                                           "[stacktrace]",
-                                           "SUMMARY: ",
-                                           "exit status ",
-                                           "[signal ",
-                                           "thrown in ",
-                                           "= note",
-                                           "...",
-                                           "> ",
-                                           "warning: unused",
-                                           "==",
-                                           "Backtrace",
-                                           "~",
-                                           "]",
-                                           "error: aborting",
-                                           "Some errors have detailed explanations",
-                                           "Import trace",
-                                           "For more information about this error"};
-    return starts_with_one(line, fronts) || is_source_frame(line) || is_ruby_frame(line);
+    constexpr std::string_view others[] = {"from ", "#", "|", "^", "}", "]", "...", "> ", "warning: unused", "==", "~"};
+    return starts_with_one(line, fronts_of_details) || starts_with_one(line, others) || is_source_frame(line) ||
+           is_ruby_frame(line);
 }
 
 bool is_closing(std::string_view line) {
@@ -602,6 +600,22 @@ bool is_detail(std::string_view line) {
     return indent > 0 && !text.empty() && is_lower(text[0]) && text.substr(name).starts_with(": ");
 }
 
+bool is_evidence(std::string_view line) {
+    if (is_source_frame(line) || is_stack_frame(line) || is_ruby_frame(line)) return true;
+    const std::string_view text = trimmed(line);
+    if (text.empty()) return false;
+    const bool is_indented = text.data() != line.data();
+    if (is_indented && find_place(text)) return true;
+    if (text.find_first_not_of("^~|+-. ") == text.npos) return has_one(text, {"^", "~"});
+    // Below numbered source; what is framed has a bar at its end, too.
+    if (text.starts_with("| ") && !text.ends_with('|')) return true;
+    if (text[0] == '#' || text.starts_with("==")) {
+        const auto number = text.find_first_not_of("#=");
+        return number != text.npos && is_digit(text[number]);
+    }
+    return starts_with_one(text, fronts_of_details);
+}
+
 bool is_prelude(std::string_view line) {
     std::string_view text = trimmed(line);
     if (text.starts_with("File \"")) return find_place(text).has_value();
@@ -610,6 +624,9 @@ bool is_prelude(std::string_view line) {
         if (text.size() >= 5 && text.find_first_not_of(rule) == text.npos) return true;
     // A linker's: what is missing there follows.
     if (has(text, ": in function `") && text.ends_with("':")) return true;
+    // GCC's: "src/a.c: In function 'f':", "In file included from a.h:3,", "a.cpp: At global scope:".
+    if (text.starts_with("In file included from ")) return true;
+    if (text.ends_with(':') && (has(text, ": In ") || has(text, ": At "))) return true;
     if (text.find(' ') != text.npos) return false;
     const auto place = find_place(text);
     return text.starts_with("node:internal/") || (place && place->begin == 0 && place->end + 1 >= text.size());

@@ -49,7 +49,12 @@ bool is_path(std::string_view line);
 /// What programs say next to their errors, once they are ready, is indented by less.
 bool is_detail(std::string_view line);
 
-/// Whether an error begins here if the head of one follows: a place alone, as Node, Next.js and Go print it first.
+/// Whether nothing but an error is told with such a line, so that the lines between it and the error are of it, too: a
+/// frame, a place, numbered source, what underlines it, a note.
+bool is_evidence(std::string_view line);
+
+/// Whether an error begins here if the head of one follows: a place alone, as Node, Next.js and Go print it first,
+/// or the function that a compiler is at.
 bool is_prelude(std::string_view line);
 
 /// Whether it is a frame of a stack in the language's own runtime, which nobody mends: "at node:internal/…",

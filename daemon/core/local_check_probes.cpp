@@ -336,6 +336,7 @@ Task<CheckAnswer> LocalCheckProbes::ask_log(CheckQuestion question) {
     wanted.pattern = std::get<domain::LogCheck>(question.check.subject).pattern;
     wanted.from = question.log_begin;
     wanted.run = question.run.number;
+    wanted.outside_errors = true;
     const auto watch = patterns_.watch(question.log, std::move(wanted));
     co_await watch->found();
     if (watch->failure()) co_return no(watch->failure()->message);

@@ -27,11 +27,12 @@ namespace {
 // goes on in the next.
 constexpr std::chrono::nanoseconds longest_look = std::chrono::milliseconds(200);
 constexpr std::chrono::nanoseconds shortest_search = std::chrono::milliseconds(20);
-constexpr std::uint64_t looked_at_closely = 256;                 // lines that match, of which few may be accepted
-constexpr std::uint64_t bytes_before = 4096, lines_before = 60;  // of a match, in which an error may begin
-constexpr std::uint64_t bytes_below = 4096;                      // of a line, that may show an error to begin there
+constexpr std::uint64_t looked_at_closely = 256;                       // lines that match, of which few may be accepted
+constexpr std::uint64_t bytes_before = 16u << 10, lines_before = 200;  // of a match, in which an error may begin
+constexpr std::uint64_t bytes_below = 4096;  // of a line, that may show an error to begin there, or it to be of one
 constexpr std::uint64_t searched_bytes = 64u << 20;
-// A line that matches before it is finished is taken as it is after that: a prompt never is.
+// A line that matches before it is finished, or before it is known whether it is of an error, is taken as it is after
+// that: a prompt never is.
 constexpr auto unfinished_line = std::chrono::milliseconds(50);
 // A log that only grows is looked at for a fifth of the time at most.
 constexpr int rest = 4;  // times as long as the look took
@@ -60,6 +61,7 @@ struct Finding {
     std::uint64_t looked_to = 0;       // position
     std::chrono::nanoseconds took{0};  // of the processor
     std::optional<logstore::Line> match;
+    bool is_match_open = false;  // what is printed next may show that it is none
     std::optional<Error> failure;
 };
 
@@ -85,10 +87,9 @@ logstore::BeginsError begins_error(logstore::LogView& log, const logstore::Line&
     return logstore::begins_error(page->lines, is_end);
 }
 
-/// Of an error's block: its head, or what is told below it.
-bool is_of_error(logstore::LogView& log, const logstore::Line& line) {
-    if (logstore::is_error_head(line.text)) return true;
-    if (begins_error(log, line) == logstore::BeginsError::yes) return true;
+logstore::OfError is_of_error(logstore::LogView& log, const logstore::Line& line) {
+    using logstore::OfError;
+    if (logstore::is_error_head(line.text)) return OfError::yes;
     logstore::LineQuery above;
     above.from = line.position - std::min(line.position, bytes_before);
     above.to = line.end;
@@ -97,13 +98,23 @@ bool is_of_error(logstore::LogView& log, const logstore::Line& line) {
     above.last = lines_before;
     above.max_bytes = 2 * bytes_before;
     auto page = log.read(above);
-    if (!page) return false;
+    if (!page) return OfError::no;
     auto& lines = page->lines;
-    if (lines.empty() || lines.back().position != line.position) return false;
-    return logstore::is_error_detail(lines);
+    if (lines.empty() || lines.back().position != line.position) return OfError::no;
+    logstore::LineQuery below;
+    below.from = line.end;
+    below.run = line.run;
+    below.stream = line.stream == logstore::Stream::err ? logstore::StreamChoice::err : logstore::StreamChoice::out;
+    below.first = logstore::lines_that_decide;
+    below.max_bytes = bytes_below;
+    auto behind = log.read(below);
+    if (!behind) return OfError::no;
+    const bool is_end = !behind->more && behind->lines.size() < logstore::lines_that_decide;
+    for (auto& each : behind->lines) lines.push_back(std::move(each));
+    return logstore::is_of_error(lines, line.position, is_end);
 }
 
-enum class Accepted { no, yes, not_yet };
+enum class Accepted { no, yes, for_now, not_yet };
 
 Accepted accept(logstore::LogView& log, const Question& question, const logstore::Line& line) {
     if (!line.matched || line.event) return Accepted::no;
@@ -113,7 +124,11 @@ Accepted accept(logstore::LogView& log, const Question& question, const logstore
                : begins == logstore::BeginsError::not_known ? Accepted::not_yet
                                                             : Accepted::no;
     }
-    return question.outside_errors && is_of_error(log, line) ? Accepted::no : Accepted::yes;
+    if (!question.outside_errors) return Accepted::yes;
+    const auto of_error = is_of_error(log, line);
+    return of_error == logstore::OfError::yes  ? Accepted::no
+           : of_error == logstore::OfError::no ? Accepted::yes
+                                               : Accepted::for_now;
 }
 
 Finding search(logstore::LogView& log, const Question& question, const logstore::ReadBudget& budget) {
@@ -138,12 +153,13 @@ Finding search(logstore::LogView& log, const Question& question, const logstore:
         const auto match = std::find_if(page->lines.begin(), page->lines.end(), [&](const auto& line) {
             const Accepted accepted = accept(log, question, line);
             if (accepted == Accepted::not_yet && !undecided) undecided = line.resumed;
-            return accepted == Accepted::yes;
+            out.is_match_open = line.is_open || accepted == Accepted::for_now;
+            return accepted == Accepted::yes || accepted == Accepted::for_now;
         });
         if (match != page->lines.end()) {
             // It may be gone on with into one that does not match, or of which this is only the beginning.
-            out.is_at_end = match->is_open;
-            if (match->is_open) out.from = match->resumed;
+            out.is_at_end = out.is_match_open;
+            if (out.is_match_open) out.from = match->resumed;
             out.match = std::move(*match);
             return out;
         }
@@ -231,15 +247,13 @@ Findings look_for_all(const std::filesystem::path& path, const std::vector<Quest
 struct PatternWatches::Waiting {
     Waiting(asio::any_io_executor executor, async::Clock& c, Wanted wanted)
         : clock(c),
-          question{std::make_shared<const std::string>(std::move(wanted.pattern)),
-                   wanted.from,
-                   wanted.run,
-                   wanted.stream,
-                   wanted.looks_for_errors,
-                   wanted.outside_errors},
+          question{std::make_shared<const std::string>(std::move(wanted.pattern)), wanted.from, wanted.run,
+                   wanted.stream, wanted.looks_for_errors},
           who(wanted.who),
           looked_to(wanted.from),
-          told(std::move(executor)) {}
+          told(std::move(executor)) {
+        question.outside_errors = wanted.outside_errors && !logstore::names_error(*question.pattern);
+    }
 
     bool has_found() const { return match || failure; }
 
@@ -263,9 +277,9 @@ struct PatternWatches::Waiting {
 
     /// What a look has found, at `now`.
     void take(Finding found, MonoTime now) {
-        const bool is_open = found.match && found.match->is_open;
-        if (is_open && unfinished_until == MonoTime{}) unfinished_until = now + unfinished_line;
-        if (!is_open) unfinished_until = {};
+        const bool is_open = found.match && found.is_match_open;
+        const bool is_same = is_open && unfinished && unfinished->position == found.match->position;
+        if (is_open && !is_same) unfinished_until = now + unfinished_line;
         unfinished.reset();
         (is_open && now < unfinished_until ? unfinished : match) = std::move(found.match);
         failure = std::move(found.failure);

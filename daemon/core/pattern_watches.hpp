@@ -36,7 +36,7 @@ public:
         logstore::StreamChoice stream = logstore::StreamChoice::combined;
         Asker who;
         bool looks_for_errors = false;  // of the lines that match, only those with which an error begins
-        bool outside_errors = false;    // what errors are told with is no match
+        bool outside_errors = false;    // a line of an error is no match, unless the pattern names errors
     };
 
     /// One who waits, for as long as it lives. May outlive the PatternWatches; then nothing is found any more.
@@ -58,7 +58,7 @@ public:
         /// unsupported, unavailable. Neither: nothing was found so far.
         const std::optional<logstore::Line>& match() const noexcept;
         const std::optional<Error>& failure() const noexcept;
-        /// A line that matches so far, and is given 50 ms to be finished.
+        /// A line that matches so far, and is given 50 ms to be finished, or to turn out to be of an error.
         const std::optional<logstore::Line>& unfinished() const noexcept;
         /// The last look ended without one, because others had their turn before it.
         bool was_passed() const noexcept;

@@ -372,7 +372,7 @@ Task<Waited> Waiter::wait_for_pattern(WaitPtr wait) {
     if (wait->is_of_run) wanted.run = wait->run;
     wanted.stream = wait->stream;
     wanted.who = wait->who;
-    wanted.outside_errors = wait->ends_with_errors && !logstore::names_error(wait->pattern);
+    wanted.outside_errors = wait->ends_with_errors;
     const auto watch = patterns_.watch(wait->log, std::move(wanted));
     const auto errors = co_await watch_errors(*wait);
     // Where its output ended once it was over: what it has left running may print for ever.

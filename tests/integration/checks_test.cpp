@@ -75,6 +75,18 @@ TEST_CASE("given a line that is waited for, when it is printed, then the run is 
     CHECK(web.now().ready == false);
 }
 
+TEST_CASE("given a line of an error that the pattern of a check matches, then the run is not ready") {
+    Checked web;
+    web.log.err("/home/me/shop/a.js:2\nset(up)\n^\n\nTypeError: bad\n    at up (/home/me/shop/a.js:2:3)\n");
+    for (int i = 0; i < 20; ++i) web.daemon.advance(100ms);
+    CHECK(web.now().ready == false);
+    web.become_ready();
+    const Json check{{"log", "TypeError"}};
+    Checked named(Json{{"ready", check}});
+    named.log.err("TypeError: bad\n");
+    named.until([](const auto& each) { return each.ready == true; });
+}
+
 TEST_CASE("given one who waits until it is ready, when it fails and runs again, then the wait goes on to that run") {
     Checked web({{"ready", log_check}, {"restart", "on_failure"}});
     const int call = web.daemon.call_later("wait_for_process",

@@ -182,6 +182,25 @@ TEST_CASE("what an error is told with is no match, unless the pattern names erro
     }
 }
 
+TEST_CASE("source that an error is shown with is no match, also where the error follows it") {
+    const std::string source = "/home/me/shop/ready.js:2\nconsole.log(\"ready on \" + o.user.name);\n   ^\n\n";
+    const std::string error = "TypeError: bad\n    at f (/home/me/shop/ready.js:2:34)\n";
+    const bool is_stored = GENERATE(true, false);
+    Waiting web;
+    web.log.err(is_stored ? source + error : source);
+    web.begin(Json{{"pattern", "ready on|ready.js"}});
+    if (!is_stored) {
+        web.daemon.advance(20ms);
+        web.log.err(error);
+    }
+    CHECK(Waiting::meta(web.answer())["outcome"] == "error");
+    // Without an error it is what was waited for.
+    Waiting other;
+    other.log.err(source);
+    other.begin(Json{{"pattern", "ready on"}});
+    CHECK(Waiting::meta(other.answer())["outcome"] == "matched");
+}
+
 TEST_CASE("an error shortly before the wait counts, an old one does not") {
     const bool is_old = GENERATE(false, true);
     for (const Json& arguments : {for_pattern, for_port, for_quiet}) {

@@ -313,7 +313,7 @@ Caused by: java.io.FileNotFoundException: shop.yml
     {"C++, compiler",
      "In file included from main.cpp:1:\nmain.cpp:3:5: error: 'x' was not declared in this scope\n"
      "    3 |     x = 1;\n      |     ^\n",
-     "error: 'x' was not declared in this scope", "main.cpp:3:5", "main.cpp:3:5", "      |"},
+     "error: 'x' was not declared in this scope", "main.cpp:3:5", "In file included from main.cpp:1:", "      |"},
     {"AddressSanitizer", R"(=================================================================
 ==4711==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000014
 READ of size 4 at 0x602000000014 thread T0
@@ -659,6 +659,131 @@ TEST_CASE("errors: what only looks like one") {
         CHECK(!is_error_head(line));
         CHECK(!error_in(line));
     }
+}
+
+namespace {
+
+/// Whether the line of `text` that begins so is of an error.
+OfError of_error(std::string_view text, std::string_view begins, bool is_end = true) {
+    const auto lines = burst(text);
+    for (const auto& line : lines)
+        if (line.text.starts_with(begins)) return is_of_error(lines, line.position, is_end);
+    FAIL("no such line: " << begins);
+    return OfError::no;
+}
+
+}  // namespace
+
+TEST_CASE("errors: each line from the source above the head to the end is of the error") {
+    const char* const errors[] = {
+        R"(/home/me/shop/ready.js:2
+console.log("ready on " + o.user.name);
+                                 ^
+
+TypeError: Cannot read properties of undefined (reading 'name')
+    at ready (/home/me/shop/ready.js:2:34)
+    at node:internal/main/run_main_module:23:47
+
+Node.js v20.1.0
+)",
+        R"(panic: no
+
+goroutine 1 [running]:
+main.listening()
+	/home/me/shop/main.go:5 +0x1d
+main.main(...)
+	/home/me/shop/main.go:9
+exit status 2
+)",
+        R"(Traceback (most recent call last):
+  File "/home/me/shop/server.py", line 4, in <module>
+    listening()
+  File "/home/me/shop/server.py", line 2, in listening
+ValueError: no
+)",
+        R"(thread 'main' panicked at src/main.rs:3:5:
+listening failed
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+)",
+        R"(PHP Fatal error:  Uncaught Exception: no in /home/me/shop/a.php:3
+Stack trace:
+#0 /home/me/shop/listening.php(5): f()
+#1 {main}
+  thrown in /home/me/shop/listening.php on line 3
+)",
+        R"(src/a.ts:3:7 - error TS2304: Cannot find name 'x'.
+
+3 const listening = x;
+                    ~
+
+)",
+        R"(error[E0425]: cannot find value `x` in this scope
+ --> src/main.rs:3:5
+  |
+3 |     listening(x);
+  |               ^ not found in this scope
+
+)",
+        R"(src/a.c: In function 'listening':
+src/a.c:3:5: error: expected ';' before 'return'
+    3 |     listening()
+      |                ^
+      |                ;
+)",
+        R"(Internal server error: Failed to parse source
+  Plugin: vite:import-analysis
+  File: /home/me/shop/listening.js:1:20
+  1  |  import listening fro
+     |                   ^
+      at f (file:///home/me/shop/node_modules/vite/a.js:1:2)
+)",
+    };
+    for (const std::string_view text : errors) {
+        const auto lines = burst(text);
+        for (const auto& line : lines) {
+            if (line.text.find_first_not_of(" |") == line.text.npos) continue;
+            INFO(line.text);
+            CHECK(is_of_error(lines, line.position, true) == OfError::yes);
+        }
+        REQUIRE(error_in(text));
+        CHECK(error_in(text)->lines.front() == lines.front().text);
+    }
+}
+
+TEST_CASE("errors: what a program says next to its error is not of it") {
+    const std::string error = "Error: no cache\n    at f (/home/me/shop/a.js:1:2)\n";
+    for (const std::string_view next :
+         {"Listening on 3000\n", "  > Local: http://localhost:3000/\n", "  Local:   http://shop.ts.net:5173/\n",
+          " * Running on :3000\n", "   - Local: http://a:1\n", "> web@1.0.0 dev\n", "| Listening |\n",
+          "=== Listening ===\n", "# Listening on 3000\n"}) {
+        INFO(next);
+        const std::string text = error + std::string(next);
+        const std::string_view line = next.substr(0, next.find('\n'));
+        // Evidence of an error that follows at once would show otherwise.
+        CHECK(of_error(text, line) == OfError::not_known);
+        CHECK(of_error(text, line, false) == OfError::no);
+        CHECK(of_error(text + "    - Env: .env\n", line, false) == OfError::no);
+        CHECK(of_error(text + error, line) == OfError::no);
+        CHECK(of_error(std::string(next) + error, line) == OfError::no);
+    }
+    CHECK(of_error("a.c: In function 'ready':\na.c:3:5: warning: unused\n" + error, "a.c: In") == OfError::no);
+    const std::string begun = "Traceback (most recent call last):\n  File \"/home/me/shop/a.py\", line 2, in f\n";
+    CHECK(of_error(begun + "ready\n    f()\nValueError: no\n", "ready") == OfError::no);
+    CHECK(of_error(begun + "INFO ready\n    f()\nValueError: no\n", "INFO ready") == OfError::no);
+    for (const std::string_view line : no_errors) {
+        INFO(line);
+        const auto lines = burst(line);
+        if (!lines.empty()) CHECK(is_of_error(lines, lines.front().position, false) == OfError::no);
+    }
+}
+
+TEST_CASE("errors: source may be that above an error, until more is printed") {
+    const std::string source = "/home/me/shop/ready.js:2\nlisten(3000);\n^\n";
+    CHECK(of_error(source, "/home") == OfError::not_known);
+    CHECK(of_error(source, "listen") == OfError::not_known);
+    CHECK(of_error(source, "listen", false) == OfError::no);
+    CHECK(of_error(source + "\nTypeError: bad\n", "listen", false) == OfError::yes);
+    CHECK(of_error("listen(3000);\n" + source, "listen") == OfError::no);
 }
 
 TEST_CASE("errors: a block cut at every byte stays within its bounds") {
