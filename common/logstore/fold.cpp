@@ -230,7 +230,9 @@ private:
         static constexpr std::string_view names[] = {"code",        "status",      "signal",    "errno",
                                                      "exit",        "statuscode",  "exitcode",  "returncode",
                                                      "httpstatus",  "status_code", "exit_code", "return_code",
-                                                     "http_status", "level",       "lvl",       "severity"};
+                                                     "http_status", "level",       "lvl",       "severity",
+                                                     "loglevel",    "log_level",   "sev",       "prio",
+                                                     "priority"};
         const char previous = at_ == 0 ? ' ' : line_[at_ - 1];
         const std::string_view behind = line_.substr(at_ + digits.size());
         const auto joins = [](char c) { return c == '.' || c == ':' || c == '/' || c == '-'; };
@@ -238,11 +240,18 @@ private:
         // "code:3", or as JSON has it.
         const auto names_it = [](char c) { return is_letter(c) || c == '"' || c == '\''; };
         if (joins(previous) && !(previous == ':' && at_ > 1 && names_it(line_[at_ - 2]))) return false;
-        if (digits == "0") return true;
+        if (digits == "0" || is_syslog_level(digits)) return true;
         if (is_status(digits) || is_told_status(digits, behind)) return true;
         if (!stands_among(before_, names)) return false;
         const auto begin = static_cast<std::size_t>(before_.data() + before_.size() - line_.data());
         return line_.substr(begin, at_ - begin).find_first_not_of(" =:\"'(") == std::string_view::npos;
+    }
+
+    /// "<3>" in front of all: syslog's and systemd's.
+    bool is_syslog_level(std::string_view digits) const {
+        const std::string_view before = line_.substr(0, at_), behind = line_.substr(at_ + digits.size());
+        return digits.size() <= 3 && before.ends_with('<') && behind.starts_with('>') &&
+               before.size() - 1 == source_prefix(line_);
     }
 
     /// Whether a server is told by it; who connects to one has another port each time.
@@ -256,7 +265,11 @@ private:
         if (!before.ends_with(':')) return false;
         const auto host = before.find_last_of(" \t\"'(<=[,", at_ - 2);
         const std::string_view address = before.substr(host == before.npos ? 0 : host + 1);
-        return address.find("://") != address.npos || address.starts_with("localhost:");
+        // At all addresses: nobody connects from there.
+        static constexpr std::string_view servers[] = {"localhost:", "0.0.0.0:", "*:", "::]:"};
+        return address.find("://") != address.npos ||
+               std::any_of(std::begin(servers), std::end(servers),
+                           [address](std::string_view each) { return address.starts_with(each); });
     }
 
     /// Of an HTTP request that failed: of the numbers behind it the first one, the others are bytes and times.
