@@ -40,15 +40,19 @@ struct UserFiles::Shared : std::enable_shared_from_this<Shared> {
     std::deque<std::function<void()>> queue;
     std::map<std::string, Place> places;
 
-    /// With the mutex held. Without a thread it waits for one that comes back.
+    /// With the mutex held. Without a thread of its own it waits for one that comes back.
     void add(std::function<void()> job) {
         queue.push_back(std::move(job));
         if (idle >= queue.size() || threads == most_threads) return moved.notify_one();
         try {
-            std::thread([self = shared_from_this()] { self->work(); }).detach();
-            ++threads;
+            begin_thread();
         } catch (const std::system_error&) {
         }
+    }
+    /// With the mutex held. Throws where there may be no further thread.
+    void begin_thread() {
+        std::thread([self = shared_from_this()] { self->work(); }).detach();
+        ++threads;
     }
 
 private:
@@ -71,7 +75,11 @@ private:
 };
 
 UserFiles::UserFiles(async::Clock& clock, std::size_t most_threads)
-    : clock_(clock), shared_(std::make_shared<Shared>(most_threads)) {}
+    : clock_(clock), shared_(std::make_shared<Shared>(most_threads)) {
+    // One at least, also when the user may begin no process any more.
+    const std::lock_guard lock(shared_->mutex);
+    shared_->begin_thread();
+}
 
 UserFiles::~UserFiles() {
     std::unique_lock lock(shared_->mutex);
