@@ -227,12 +227,10 @@ private:
 
     /// A whole number whose value says how something went.
     bool is_outcome(std::string_view digits) {
-        static constexpr std::string_view names[] = {"code",        "status",      "signal",    "errno",
-                                                     "exit",        "statuscode",  "exitcode",  "returncode",
-                                                     "httpstatus",  "status_code", "exit_code", "return_code",
-                                                     "http_status", "level",       "lvl",       "severity",
-                                                     "loglevel",    "log_level",   "sev",       "prio",
-                                                     "priority"};
+        static constexpr std::string_view names[] = {
+            "code",       "status",     "signal",      "errno",     "exit",        "statuscode",  "exitcode",
+            "returncode", "httpstatus", "status_code", "exit_code", "return_code", "http_status", "level",
+            "lvl",        "severity",   "loglevel",    "log_level", "sev",         "prio",        "priority"};
         const char previous = at_ == 0 ? ' ' : line_[at_ - 1];
         const std::string_view behind = line_.substr(at_ + digits.size());
         const auto joins = [](char c) { return c == '.' || c == ':' || c == '/' || c == '-'; };
