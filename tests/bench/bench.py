@@ -190,9 +190,13 @@ class Bench:
         self.bin, self.tests = build / "bin", build / "tests"
         self.quick, self.scratch = quick, scratch
         self.table = Table()
-        # Hundreds of starts by one agent are what is measured; an older commit knows no such bound.
+
+    @property
+    def daemon_options(self):
+        # Hundreds of starts by one agent are what is measured; an older commit, whose programs `bin` may be, knows no
+        # such bound.
         known = subprocess.run([self.bin / "persistprocd", "--help"], capture_output=True, text=True).stdout
-        self.daemon_options = ["--agent-starts", "0"] if "--agent-starts" in known else []
+        return ["--agent-starts", "0"] if "--agent-starts" in known else []
 
     def launch(self, times, command, environment=None):
         """[(before the fork, after the exit)] in nanoseconds."""
