@@ -70,23 +70,29 @@ struct Findings {
     std::uint64_t searches = 0;
 };
 
-/// Whether an error begins with a line, of which that depends on what follows.
-logstore::BeginsError begins_error(logstore::LogView& log, const logstore::Line& line) {
-    using logstore::BeginsError;
-    if (!logstore::may_be_error_head(line.text)) return BeginsError::no;
+/// What decides about a line: as many from `from` on, of its run and stream.
+logstore::LineQuery deciding_lines(const logstore::Line& line, std::uint64_t from) {
     logstore::LineQuery below;
-    below.from = line.position;
+    below.from = from;
     below.run = line.run;
     below.stream = line.stream == logstore::Stream::err ? logstore::StreamChoice::err : logstore::StreamChoice::out;
     below.first = logstore::lines_that_decide;
     below.max_bytes = bytes_below;
-    const auto page = log.read(below);
+    return below;
+}
+
+/// Whether an error begins with a line, of which that depends on what follows.
+logstore::BeginsError begins_error(logstore::LogView& log, const logstore::Line& line) {
+    using logstore::BeginsError;
+    if (!logstore::may_be_error_head(line.text)) return BeginsError::no;
+    const auto page = log.read(deciding_lines(line, line.position));
     if (!page || page->lines.empty() || page->lines.front().position != line.position) return BeginsError::no;
     // What is printed on beside it is no reason to look at it again and again.
     const bool is_end = !page->more && page->log_end - line.position < bytes_below;
     return logstore::begins_error(page->lines, is_end);
 }
 
+/// Whether a line is told of an error, by what stands above and below it.
 logstore::OfError is_of_error(logstore::LogView& log, const logstore::Line& line) {
     using logstore::OfError;
     if (logstore::is_error_head(line.text)) return OfError::yes;
@@ -101,13 +107,7 @@ logstore::OfError is_of_error(logstore::LogView& log, const logstore::Line& line
     if (!page) return OfError::no;
     auto& lines = page->lines;
     if (lines.empty() || lines.back().position != line.position) return OfError::no;
-    logstore::LineQuery below;
-    below.from = line.end;
-    below.run = line.run;
-    below.stream = line.stream == logstore::Stream::err ? logstore::StreamChoice::err : logstore::StreamChoice::out;
-    below.first = logstore::lines_that_decide;
-    below.max_bytes = bytes_below;
-    auto behind = log.read(below);
+    auto behind = log.read(deciding_lines(line, line.end));
     if (!behind) return OfError::no;
     const bool is_end = !behind->more && behind->lines.size() < logstore::lines_that_decide;
     for (auto& each : behind->lines) lines.push_back(std::move(each));
