@@ -137,6 +137,8 @@ time.sleep(600)
         harness.eventually("it has printed", done.exists)
         self.daemon.start()
         self.until_ready("web")
+        # What is recorded after its readiness: that is told a moment before it is on record.
+        self.start("later", ["sleep", "600"])
         # Another daemon keeps its word without looking again.
         self.daemon.restart()
         self.assertIs(self.view("web")["ready"], True)
