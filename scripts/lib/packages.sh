@@ -3,7 +3,7 @@
 
 # python3 is what the scripts, and the first command of the README, are run with.
 build_packages=(g++ python3 cmake ninja-build ccache nlohmann-json3-dev libcli11-dev libfmt-dev libre2-dev libsqlite3-dev nettle-dev libtomlplusplus-dev
-    libyaml-cpp-dev)
+    libvterm-dev libyaml-cpp-dev)
 test_packages=(catch2 clang libclang-rt-14-dev clang-tools fish mandoc)
 lint_packages=(clang-format-14 shellcheck)
 

@@ -1,0 +1,98 @@
+#pragma once
+/// The screen of a terminal, from what a program has printed on it. Pure: bytes and sizes in, a grid out; the same
+/// bytes and sizes give the same grid, however they are cut. The grid is libvterm's, which takes only what is
+/// well-formed and bounded: bytes may be hostile. What it costs is bounded by the size, not by the bytes (time is not:
+/// repeat counts may make a few bytes draw much).
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/terminal/tracker.hpp"
+
+namespace persistproc::screen {
+
+struct Size {
+    static constexpr int least_columns = 10, most_columns = 500, least_rows = 2, most_rows = 300;
+
+    /// The nearest that a screen may have.
+    Size bounded() const noexcept;
+    bool operator==(const Size&) const = default;
+
+    int columns = 120, rows = 40;
+};
+
+/// What a terminal shows. Text is UTF-8 without controls: characters as the program printed them, wide ones once.
+struct Snapshot {
+    Size size;
+    std::vector<std::string> rows;  // from the top, without blanks at their ends and without empty ones at the end
+    // While the alternate screen shows: those of the other when it was entered.
+    std::vector<std::string> main_rows;
+    terminal::Position cursor;
+    bool is_cursor_hidden = false, is_alternate = false;
+    std::string title;  // valid UTF-8, may hold what must be escaped where it is shown
+};
+
+/// What a terminal with a window of some size is shown of a screen: cut at the right, and at the top and bottom so that
+/// the cursor is seen.
+struct Picture {
+    std::vector<std::string> rows;  // as many as the window has, with their colours, which are reset at their ends
+    terminal::Position cursor;
+    bool is_cursor_hidden = false;
+    bool operator==(const Picture&) const = default;
+};
+
+/// Draws it over whatever a terminal with that window shows.
+std::string bytes_of(const Picture& picture);
+/// The same over another picture: the rows that differ. Empty: none does, nor the cursor.
+std::string bytes_between(const Picture& shown, const Picture& next);
+
+/// Of one thread at a time. 36 bytes a cell; 112 once the alternate screen shows, 72 when it has been left; and no more
+/// than `most_held_bytes` of an open update.
+class Model {
+public:
+    static constexpr std::size_t most_held_bytes = 256u << 10;
+
+    /// A blank screen. `keeps_scrolled`: what leaves it at the top is for `take_scrolled`.
+    explicit Model(Size size, bool keeps_scrolled = false);
+    ~Model();
+    Model(Model&&) noexcept;
+    Model& operator=(Model&&) noexcept;
+
+    /// What a synchronized update (2026) prints is held until its end, so that half a picture is never seen.
+    void feed(std::string_view bytes);
+    /// Without reflow, as xterm does it. Ends an open update.
+    void resize(Size size);
+
+    /// Whether an update is held, for a caller who waits for its end, and how he stops to wait.
+    bool holds_update() const noexcept;
+    void end_update();
+
+    Snapshot snapshot();
+
+    Picture picture(Size window);
+    /// The same of the main screen while the alternate one shows, for a terminal that will leave that, too; else empty.
+    Picture picture_below(Size window) const;
+
+    /// Lines that have left the main screen at its top since the last call, each with its newline. Cleared by programs
+    /// that clear it (ED 3).
+    std::string take_scrolled();
+
+    /// Modes of the terminal after these bytes.
+    const terminal::Modes& modes() const noexcept;
+
+private:
+    class Grid;
+
+    std::unique_ptr<Grid> grid_;
+    terminal::Scanner scanner_;
+    std::string held_;
+    bool is_released_ = false;  // the open update is shown as it comes
+};
+
+/// What a terminal of this size shows after just these bytes: what has left it at the top, then its rows. What was
+/// drawn over and over stands there once; of the alternate screen the last picture, below what stood on the main one.
+std::string collapse(std::string_view bytes, Size size);
+
+}  // namespace persistproc::screen
