@@ -6,18 +6,25 @@
 
 namespace persistproc::async {
 
+bool Turns::try_begin(Party party, Group group) {
+    Queue& own = parties_[party];
+    Members& members = join(party, own, group);
+    if (is_held_ || running_ >= bounds_.places || !may_begin(members) || !may_begin(own, members)) {
+        forget_if_idle(party);
+        return false;
+    }
+    ++running_;
+    ++own.running;
+    ++members.running;
+    return true;
+}
+
 Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way,
                           Group group) {
+    if (try_begin(party, group)) return Entry::begins;
     Queue& own = parties_[party];
-    if (group == 0) group = own.group != 0 ? own.group : reinterpret_cast<Group>(party);
     join(party, own, group);
-    const Members& of_group = groups_[group];
-    if (!is_held_ && running_ < bounds_.places && may_begin(of_group) && may_begin(own, of_group)) {
-        ++running_;
-        ++own.running;
-        ++groups_[group].running;
-        return Entry::begins;
-    }
+    group = own.group;
     const std::size_t wanted = own.waiting.size() + 1;
     if (wanted > bounds_.waiting_per_party || (waiting() >= bounds_.waiting && !make_room(group, wanted))) {
         forget_if_idle(party);
@@ -32,9 +39,10 @@ Turns::Entry Turns::enter(Party party, std::function<void()> begin, Ticket& tick
     return Entry::waits;
 }
 
-/// With all that it has.
-void Turns::join(Party party, Queue& own, Group group) {
-    if (own.group == group) return;
+/// With all that it has; returns the group's.
+Turns::Members& Turns::join(Party party, Queue& own, Group group) {
+    if (group == 0) group = own.group != 0 ? own.group : reinterpret_cast<Group>(party);
+    if (own.group == group) return groups_[group];
     const std::size_t waiting = own.waiting.size();
     if (own.group != 0) {
         const auto left = groups_.find(own.group);
@@ -50,6 +58,7 @@ void Turns::join(Party party, Queue& own, Group group) {
     if (waiting > 0) members.in_turn.push_back(party);
     members.running += own.running;
     members.waiting += waiting;
+    return members;
 }
 
 /// In the proportion to what is free that leaves a lone group its share: what is taken by others shrinks it.

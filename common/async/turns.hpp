@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <limits>
 #include <list>
@@ -38,9 +37,11 @@ public:
 
     explicit Turns(Bounds bounds) : bounds_(bounds) {}
 
-    /// `begins`: the place is the caller's, until it calls `leave`. `waits`: `begin` is called once a place is its own,
-    /// or `give_way` once it waits no more; `ticket` names it until then. `refused`: too many wait. `group`: whom the
-    /// party belongs to, with all it has here; 0: the group that it is in, else itself.
+    /// True: the place is the caller's, until it calls `leave`. Else it does not wait. `group`: whom the party belongs
+    /// to, with all it has here; 0: the group that it is in, else itself.
+    bool try_begin(Party party, Group group = 0);
+    /// `begins`: as by `try_begin`. `waits`: `begin` is called once a place is its own,
+    /// or `give_way` once it waits no more; `ticket` names it until then. `refused`: too many wait.
     Entry enter(Party party, std::function<void()> begin, Ticket& ticket, std::function<void()> give_way = {},
                 Group group = 0);
     /// Gives a place back; who is next begins within this call.
@@ -74,7 +75,7 @@ private:
     };
     struct Queue {
         std::size_t running = 0;
-        std::deque<Waiting> waiting;
+        std::list<Waiting> waiting;  // no deque, which takes memory while it is empty
         Group group = 0;
     };
     struct Members {
@@ -82,7 +83,7 @@ private:
         std::list<Party> in_turn;              // those that have something waiting
     };
 
-    void join(Party party, Queue& own, Group group);
+    Members& join(Party party, Queue& own, Group group);
     std::size_t cap_of_group() const noexcept;
     bool may_begin(const Members& members) const noexcept;
     bool may_begin(const Queue& own, const Members& members) const noexcept;

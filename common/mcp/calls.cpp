@@ -328,8 +328,7 @@ Answer Server::State::completion_answer(const State& server, const Call& call, R
 template <class T, class Make>
 void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
                         Answer (*render)(const State&, const Call&, T)) {
-    auto begin = [this, weak = std::weak_ptr<Call>(call), make = std::move(make), render]() mutable {
-        const auto live = weak.lock();
+    auto begin = [this, make = std::move(make), render](const CallPtr& live) mutable {
         const auto self = shared_from_this();
         live->started = true;
         live->no_longer_waits.emit(asio::cancellation_type::terminal);
@@ -343,48 +342,55 @@ void Server::State::run(const CallPtr& call, async::Turns& turns, Make make,
             done(std::current_exception(), T());
         }
     };
-    // Turns keep what waits: a function that they can copy.
-    const auto launch = std::make_shared<decltype(begin)>(std::move(begin));
-    const auto refuse_busy = [this, render](const CallPtr& refused) {
+    constexpr bool is_tool = std::is_same_v<T, ToolResult>;
+    call->place = calls.insert(calls.end(), call);
+    state_of(*call->session).by_id[call->id] = call;
+    const Principal& from = call->principal;
+    const bool is_asked_for = find_process && from.audience() == Audience::agent && from.process == 0;
+    if (!is_asked_for || !turns.is_crowded()) return enter(call, turns, from.process, is_tool, std::move(begin));
+    asio::co_spawn(executor, find_process(from),
+                   [self = shared_from_this(), call, &turns, begin = std::move(begin)](std::exception_ptr failed,
+                                                                                       pid_t process) mutable {
+                       const bool is_over = call->place == self->calls.end();
+                       if (!is_over) self->enter(call, turns, failed ? 0 : process, is_tool, std::move(begin));
+                   });
+}
+
+template <class Begin>
+void Server::State::enter(const CallPtr& call, async::Turns& turns, pid_t process, bool is_tool, Begin begin) {
+    const auto group = static_cast<async::Turns::Group>(process);
+    if (turns.try_begin(call->principal.party, group)) {
+        call->turns = &turns;
+        return begin(call);
+    }
+    const auto refuse_busy = [this, is_tool](const CallPtr& refused) {
         Error busy{ErrorCode::limit, "too many calls wait for their turn; try again when some have ended"};
-        (void)render;  // Clang takes it for unused where T is no tool's result
-        if constexpr (std::is_same_v<T, ToolResult>)
-            answer(refused, render(*this, *refused, tool_failure(busy)));
+        if (is_tool)
+            answer(refused, tool_answer(*this, *refused, tool_failure(busy)));
         else
             answer(refused, failure(rpc::internal_error, std::move(busy.message)));
     };
-    const auto give_way = [this, refuse_busy, weak = std::weak_ptr<Call>(call)] {
+    const auto weak = std::weak_ptr<Call>(call);
+    const auto give_way = [this, refuse_busy, weak] {
         const auto live = weak.lock();
         if (!live) return;
         refuse_busy(live);
         forget(live);
     };
-    const auto enter = [this, launch, give_way, refuse_busy, &turns](const CallPtr& entering, pid_t process) {
-        const auto entry = turns.enter(
-            entering->principal.party, [launch] { (*launch)(); }, entering->ticket, give_way,
-            static_cast<async::Turns::Group>(process));
-        if (entry == async::Turns::Entry::refused) {
-            refuse_busy(entering);
-            return forget(entering);
-        }
-        entering->turns = &turns;
-        if (entry == async::Turns::Entry::begins) return (*launch)();
-        const auto give_up = [give_way, &turns, weak = std::weak_ptr<Call>(entering)] {
-            const auto live = weak.lock();
-            if (live && turns.withdraw(live->principal.party, live->ticket)) give_way();
-        };
-        watch_patience(entering, give_up);
+    // Turns keep what waits: a function that they can copy.
+    const auto launch = std::make_shared<Begin>(std::move(begin));
+    const auto entry = turns.enter(
+        call->principal.party, [launch, weak] { (*launch)(weak.lock()); }, call->ticket, give_way, group);
+    if (entry == async::Turns::Entry::refused) {
+        refuse_busy(call);
+        return forget(call);
+    }
+    call->turns = &turns;
+    const auto give_up = [give_way, &turns, weak] {
+        const auto live = weak.lock();
+        if (live && turns.withdraw(live->principal.party, live->ticket)) give_way();
     };
-    call->place = calls.insert(calls.end(), call);
-    state_of(*call->session).by_id[call->id] = call;
-    const Principal& from = call->principal;
-    const bool is_asked_for = find_process && from.audience() == Audience::agent && from.process == 0;
-    if (!is_asked_for || !turns.is_crowded()) return enter(call, from.process);
-    asio::co_spawn(executor, find_process(from),
-                   [self = shared_from_this(), call, enter](std::exception_ptr failed, pid_t process) {
-                       const bool is_over = call->place == self->calls.end();
-                       if (!is_over) enter(call, failed ? 0 : process);
-                   });
+    watch_patience(call, give_up);
 }
 
 void Server::State::watch_patience(const CallPtr& call, std::function<void()> give_up) {
@@ -410,7 +416,8 @@ std::string Server::State::failure_text(const Call& call, std::exception_ptr fai
     return "Internal error in " + what;
 }
 
-void Server::State::ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render) {
+template <class Render>
+void Server::State::ended(const CallPtr& call, std::exception_ptr failed, Render render) {
     if (call->reply || call->task) {
         Answer done = failed ? failure(rpc::internal_error, failure_text(*call, failed)) : render();
         // A task keeps what the response would have held.

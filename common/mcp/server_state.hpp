@@ -159,9 +159,13 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     /// Runs `make`'s task in its turn and answers with what `render` makes of its value.
     template <class T, class Make>
     void run(const CallPtr& call, async::Turns& turns, Make make, Answer (*render)(const State&, const Call&, T));
+    /// Calls `begin` with `call` in its turn, at once where it can.
+    template <class Begin>
+    void enter(const CallPtr& call, async::Turns& turns, pid_t process, bool is_tool, Begin begin);
     /// Calls `give_up` when `call` has waited for its turn for as long as it may.
     void watch_patience(const CallPtr& call, std::function<void()> give_up);
-    void ended(const CallPtr& call, std::exception_ptr failed, const std::function<Answer()>& render);
+    template <class Render>
+    void ended(const CallPtr& call, std::exception_ptr failed, Render render);
     static std::string failure_text(const Call& call, std::exception_ptr failed);
     void answer(const CallPtr& call, Answer with);
     void forget(const CallPtr& call);

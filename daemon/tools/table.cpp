@@ -68,12 +68,20 @@ mcp::Json without_absent(mcp::Json json) {
     if (json.is_array())
         for (auto& each : json) each = without_absent(std::move(each));
     if (!json.is_object()) return json;
-    // Names are there once: the container need not look for each of them.
-    mcp::Json kept = mcp::Json::object();
-    auto& members = kept.get_ref<mcp::Json::object_t&>();
-    for (auto& [name, member] : json.get_ref<mcp::Json::object_t&>())
-        if (!member.is_null()) members.emplace_back(name, without_absent(std::move(member)));
-    return kept;
+    auto& members = json.get_ref<mcp::Json::object_t&>();
+    const auto is_absent = [](const auto& each) { return each.second.is_null(); };
+    const bool is_complete = std::none_of(members.begin(), members.end(), is_absent);
+    mcp::Json::object_t kept;
+    for (auto& [name, member] : members) {
+        if (member.is_null()) continue;
+        auto present = without_absent(std::move(member));
+        if (is_complete)
+            member = std::move(present);
+        else  // Names are there once: the container need not look for each of them.
+            kept.emplace_back(name, std::move(present));
+    }
+    if (!is_complete) members = std::move(kept);
+    return json;
 }
 
 mcp::Json view_output_schema() {

@@ -17,7 +17,9 @@ constexpr std::size_t few_trees = 100;  // processes whose trees are looked at i
 
 Task<Result<std::vector<ProcessView>>> Operations::list(ops::ListRequest request) {
     if (request.state && !request.state->known()) co_return ops::unknown_state(*request.state);
-    if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
+    // Asked most of all operations: no frame for what nearly always is done.
+    if (!adoption_.progress().is_done)
+        if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
     if (request.working_directory) {
         if (!request.working_directory->starts_with('/'))
             co_return Error{ErrorCode::invalid, fmt::format("working_directory: {} is not an absolute path",
