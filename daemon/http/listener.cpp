@@ -39,7 +39,7 @@ constexpr int backlog = 4096;
 constexpr std::chrono::milliseconds pause_without_room{100};
 // Between them what was accepted before is served: who floods the door keeps nobody in the house waiting. Nor does he
 // keep those waiting who stand behind him in the kernel's queue: of a long one more are let in at once.
-constexpr std::size_t least_per_turn = 2, most_per_turn = 32;
+constexpr std::size_t least_per_turn = 2, most_per_turn = 128;
 constexpr std::size_t turns_of_queue = 8;  // that who comes last waits for
 constexpr int free_port_tries = 16;
 
@@ -223,7 +223,7 @@ void Listener::State::accept(Door& door) {
         const auto side = door.family == AF_UNIX ? mcp::Audience::client : mcp::Audience::agent;
         if (!server.has_room(side)) {
             if (!has_caller(door)) break;
-            if (!server.make_room(side)) return pause(door);
+            if (!server.make_room(side, turns - turn)) return pause(door);
         }
         if (!accept_one(door)) break;
     }

@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <limits>
 #include <list>
+#include <tuple>
 #include <unordered_map>
 
 #include "common/async/notifier.hpp"
@@ -75,9 +76,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
 
     void arm(MonoTime at);
     void tick();
-    std::shared_ptr<Peer> find_oldest(Audience side, Connection::Hold what, pid_t process) const;
     pid_t find_greediest() const;
-    bool make_room(Audience side, pid_t process);
+    std::size_t make_room(Audience side, pid_t process, std::size_t wanted);
     std::shared_ptr<Peer> find_newest_stream(Audience side) const;
     void drop(const std::shared_ptr<Peer>& peer);
     void shed(Principal::Role role);
@@ -346,19 +346,6 @@ void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
 }
 
 /// `process`: of that alone; 0: of all.
-std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_oldest(Audience side, Connection::Hold what,
-                                                                        pid_t process) const {
-    std::shared_ptr<Peer> oldest;
-    for (const auto& peer : peers) {
-        const Connection& machine = peer->machine();
-        if (machine.audience() != side || machine.hold() != what) continue;
-        if (process != 0 && peer->process() != process) continue;
-        if (oldest && oldest->machine().held_since() <= machine.held_since()) continue;
-        if (peer->holds(what)) oldest = peer;
-    }
-    return oldest;
-}
-
 /// Those that were there before somebody took all that was left stay.
 std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_newest_stream(Audience side) const {
     for (auto each = peers.rbegin(); each != peers.rend(); ++each)
@@ -496,29 +483,57 @@ bool HttpServer::has_room(Audience side) const noexcept {
     return taken < limits.agent_connections && next_descriptor() < limits.agent_descriptors;
 }
 
-/// `process`: as for `find_oldest`.
-bool HttpServer::State::make_room(Audience side, pid_t process) {
+/// Ends as many as `wanted`, in one look at all; returns how many. `process`: of its alone; 0: of all.
+std::size_t HttpServer::State::make_room(Audience side, pid_t process, std::size_t wanted) {
     using Hold = Connection::Hold;
+    struct Candidate {
+        int rank = 0;  // the lowest goes first, and of that the oldest
+        MonoTime since{};
+        std::size_t place = 0;  // in the order in which they came
+        Hold what{};
+        std::shared_ptr<Peer> peer;
+    };
+    const auto goes_later = [](const Candidate& a, const Candidate& b) {
+        return std::tie(a.rank, a.since, a.place) > std::tie(b.rank, b.since, b.place);
+    };
     const auto settled_at = clock.rough_now() - settled;
-    std::shared_ptr<Peer> about_to;
-    // Who is slow to ask goes before who has asked and may ask again, and nobody while he is about to.
-    for (const Hold what : {Hold::request, Hold::rest, Hold::answer}) {
-        const auto oldest = find_oldest(side, what, process);
-        if (oldest && oldest->machine().held_since() <= settled_at) {
-            drop(oldest);
-            return true;
-        }
-        if (!about_to && what != Hold::answer) about_to = oldest;
+    std::vector<Candidate> candidates;
+    for (const auto& peer : peers) {
+        const Connection& machine = peer->machine();
+        if (machine.audience() != side || (process != 0 && peer->process() != process)) continue;
+        const Hold what = machine.hold();
+        const bool is_settled = machine.held_since() <= settled_at;
+        // Who is slow to ask goes before who has asked and may ask again, and nobody while he is about to.
+        const int rank = what == Hold::request                ? (is_settled ? 0 : 3)
+                         : what == Hold::rest                 ? (is_settled ? 1 : 4)
+                         : what == Hold::answer && is_settled ? 2
+                                                              : -1;
+        if (rank >= 0) candidates.push_back({rank, machine.held_since(), candidates.size(), what, peer});
     }
-    const auto given_up = about_to || process != 0 ? about_to : find_newest_stream(side);
-    if (given_up) drop(given_up);
-    return given_up != nullptr;
+    std::make_heap(candidates.begin(), candidates.end(), goes_later);
+    std::size_t ended = 0;
+    while (ended < wanted && !candidates.empty()) {
+        std::pop_heap(candidates.begin(), candidates.end(), goes_later);
+        const Candidate next = std::move(candidates.back());
+        candidates.pop_back();
+        if (!next.peer->holds(next.what)) continue;
+        drop(next.peer);
+        ++ended;
+    }
+    const auto stream = ended == 0 && process == 0 ? find_newest_stream(side) : nullptr;
+    if (!stream) return ended;
+    drop(stream);
+    return 1;
 }
 
-bool HttpServer::make_room(Audience side) {
-    // However young its connections are.
+bool HttpServer::make_room(Audience side, std::size_t wanted) {
+    // However young its connections are; and never most of them at once, after which it may not be the greediest.
     const pid_t greediest = side == Audience::agent ? state_->find_greediest() : 0;
-    return (greediest != 0 && state_->make_room(side, greediest)) || state_->make_room(side, 0);
+    if (greediest != 0) {
+        const std::size_t some = 1 + state_->tcp_places.at(greediest) / 8;
+        if (state_->make_room(side, greediest, std::min(wanted, some)) > 0) return true;
+    }
+    return state_->make_room(side, 0, 1) > 0;
 }
 
 void HttpServer::set_on_room(std::function<void()> on_room) { state_->on_room = std::move(on_room); }

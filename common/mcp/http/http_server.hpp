@@ -52,8 +52,9 @@ public:
     /// For a caller that waits while there is no room: ends a connection of that side, of the process that has most of
     /// them where one has many: one whose request gave way, else the one that has kept us waiting for its request for
     /// longest, else the longest idle one, else one that does not take its answer, else the newest stream of a GET.
-    /// False: all owe answers.
-    bool make_room(Audience side);
+    /// Of a process that has many it ends more, no more than `wanted`: a look at all connections is not made anew for
+    /// each. False: all owe answers.
+    bool make_room(Audience side, std::size_t wanted = 1);
     /// `on_room` is called whenever a connection has ended: a listener that paused goes on.
     void set_on_room(std::function<void()> on_room);
 

@@ -421,6 +421,31 @@ TEST_CASE("the process that has most connections makes room, however young they 
     CHECK_THAT(f.read_answer(modest), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_CASE("a process that has many connections makes room for several at once, its oldest first") {
+    std::map<std::uint64_t, pid_t> owners;  // by inode; asked until the fixture is gone
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.agent_connections = 20;
+    f.find_process = [&](std::uint64_t socket, std::function<void(pid_t)> then) { then(owners.at(socket)); };
+    f.start();
+    tcp::socket modest = f.connect_tcp();
+    owners[inode_of(modest)] = 1;
+    std::vector<tcp::socket> greedy;
+    for (std::size_t i = 0; i < 19; ++i) {
+        greedy.push_back(f.connect_tcp());
+        owners[inode_of(greedy.back())] = 2;
+        f.begin_post(greedy.back(), 100, "{");
+    }
+    f.run_until([&] { return f.http->connections() == 20; });
+    CHECK(f.http->make_room(mcp::Audience::agent, 9));
+    CHECK(f.http->connections() == 17);  // an eighth of its connections, and one
+    f.run_until([&] { return is_closed(greedy[0]) && is_closed(greedy[1]) && is_closed(greedy[2]); });
+    CHECK(!is_closed(greedy[3]));
+    CHECK(f.http->make_room(mcp::Audience::agent));
+    CHECK(f.http->connections() == 16);
+    CHECK(!is_closed(modest));
+}
+
 TEST_CASE("who knocks while all owe answers comes in as soon as one rests") {
     Fixture f;
     f.stop_abruptly();
