@@ -1,5 +1,7 @@
 #include "daemon/core/run_roots.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "common/base/proc.hpp"
@@ -30,14 +32,15 @@ Above look_above(pid_t pid, std::span<const RunRoot> roots) {
         while (each > 1) {
             const auto started = base::find_start_ticks(each);
             if (!started) break;
-            if (const RunRoot* const root = find_root({each, *started}, roots)) return {root, false};
+            if (const RunRoot* const root = find_root({each, *started}, roots)) return {.root = root, .is_ours = true};
+            if (each == ::getpid() && each != pid) return {.is_ours = true};
             const auto parent = base::find_parent(each);
             if (!parent) break;
             each = *parent;
         }
-        if (each <= 1) return {nullptr, false};
+        if (each <= 1) return {.is_ours = rundir::has_lower_lock_limit(pid)};
     }
-    return {nullptr, true};
+    return {.is_gone = true};
 }
 
 }  // namespace persistproc::core

@@ -20,9 +20,11 @@ struct RunRoot {
 
 struct Above {
     const RunRoot* root = nullptr;  // of the roots that were given; nullptr: it is part of none
+    bool is_ours = false;           // it is below this process: a command of a check, or what a killed keeper left
     bool is_gone = false;           // so that nobody can tell
 };
-/// Looks from the process upwards: each may have shed its mark, but not its parents.
+/// Looks from the process upwards: each may have shed its mark, but not its parents; and one that has lost these keeps
+/// the limit that programs of ours have (common/rundir/run_mark.hpp).
 Above look_above(pid_t pid, std::span<const RunRoot> roots);
 
 }  // namespace persistproc::core

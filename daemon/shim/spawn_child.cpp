@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/rundir/run_mark.hpp"
+
 namespace persistproc::shim {
 namespace {
 
@@ -146,8 +148,11 @@ void become_child(const SpawnPlan& plan) noexcept {
         fail(plan, Stage::stdio, errno);
     keep_standard_descriptors_alone(plan.report);
     ::umask(spec.umask);
-    for (int i = 0; i < spec.limit_count; ++i)
+    for (int i = 0; i < spec.limit_count; ++i) {
+        if (spec.limits[i].resource == RLIMIT_LOCKS) continue;
         if (const int error = set_limit(spec.limits[i])) fail(plan, Stage::limits, error);
+    }
+    if (!rundir::lower_lock_limit()) fail(plan, Stage::limits, errno);
     if (::chdir(spec.working_directory) != 0) fail(plan, Stage::chdir, errno);
     take_default_signals();
     fail(plan, Stage::execve, exec_by_path(spec.argv, spec.environment));

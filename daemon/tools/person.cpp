@@ -16,11 +16,11 @@ Task<Result<void>> check_person(Backend backend, mcp::Principal principal) {
         const core::Above above = core::look_above(pid, roots);
         if (above.is_gone)
             return Error{ErrorCode::denied, "whoever asked for consent is gone: it cannot be told who that was"};
-        if (above.root != nullptr)
+        if (above.is_ours)
             return Error{ErrorCode::denied,
-                         fmt::format("consent is a person's, and this comes from a program of {}; type it in a "
+                         fmt::format("consent is a person's, and this comes from a program {}; type it in a "
                                      "terminal that persistproc does not run",
-                                     above.root->shown)};
+                                     above.root ? "of " + above.root->shown : "that persistproc has started")};
         return {};
     };
     co_return co_await async::offload(backend.workers.reading, std::move(look));

@@ -1,4 +1,7 @@
 """Projects before anything of them runs: what their files say, who may start them, and which ports are theirs."""
+import os
+import pathlib
+import signal
 import subprocess
 import sys
 
@@ -167,6 +170,39 @@ class Check(harness.TestCase):
             self.ok("rm", "-f", "evil")
         self.assertIn("agents may not start it", self.ok("check").out.decode())
         self.assertIn("agents may start it", self.ok("allow").out.decode())
+
+    def test_nor_does_a_command_of_a_check_or_what_is_left_without_a_keeper(self):
+        self.write("persistproc.toml", SHOP)
+        script, go, said = (self.place.root / name for name in ("later.sh", "go", "said"))
+        script.write_text(f"until test -e {go}; do sleep 0.1; done\n"
+                          f"{harness.BIN / 'persistproc'} allow {self.place.work} >{said}.new 2>&1; mv {said}.new {said}\n")
+        shed = "setsid env -i PERSISTPROC_DATA_DIR=$PERSISTPROC_DATA_DIR PERSISTPROC_PORT=$PERSISTPROC_PORT sh"
+        agent = self.mcp()
+
+        def start(command, **options):
+            go.unlink(missing_ok=True)
+            agent.call("start_process", command=["sh", "-c", command], working_directory=str(self.place.work), label="evil", **options)
+            return int(pathlib.Path(f"/proc/{self.view('evil')['pid']}/stat").read_text().rpartition(")")[2].split()[1])
+
+        def assert_refused():
+            go.touch()
+            harness.eventually("its refusal", lambda: said.exists() and b"consent is a person's" in said.read_bytes())
+            said.unlink()
+            self.ok("rm", "-f", "evil")
+
+        start("exec sleep 600", ready={"command": ["sh", str(script)]})
+        assert_refused()
+        left = f"{shed} {script} </dev/null >/dev/null 2>&1 & exec sleep 600"
+        # The next above it is the daemon,
+        os.kill(start(left), signal.SIGKILL)
+        assert_refused()
+        # and where that has died, too, nobody of ours.
+        keeper = start(left)
+        self.daemon.kill()
+        os.kill(keeper, signal.SIGKILL)
+        self.daemon.start()
+        assert_refused()
+        self.assertIn("agents may not start it", self.ok("check").out.decode())
 
     def test_a_file_is_written_to_begin_with(self):
         self.write("Procfile", "web: node server.js -p $PORT\n")
