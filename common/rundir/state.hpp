@@ -87,7 +87,8 @@ struct RunState {
     // 2.2
     std::uint8_t notified = 0;     // Notified bits
     std::uint8_t status_size = 0;  // of `status`: what it says it does, in whatever bytes
-    std::uint8_t unused_too[6] = {};
+    std::uint16_t unused_too = 0;
+    std::uint32_t extended_ms = 0;  // from `started_boot_ns` on: until when it has asked to be waited for; 0: never
     char status[128] = {};
 
     /// It has said that it is ready, and nothing else since.

@@ -94,7 +94,7 @@ Readiness::Actions Readiness::wake(MonoTime now) {
     for (std::size_t i = 0; i < ready_.size(); ++i) {
         State& state = ready_[i];
         if (phase_ != Phase::starting || state.holds) continue;
-        const bool is_late = state.check.timeout_seconds && now >= since_ + to_duration(*state.check.timeout_seconds);
+        const bool is_late = state.check.timeout_seconds && now >= late_at(state.check);
         if (is_late && !is_told_ready_) {
             end(EndRun::Why::not_ready, {}, out);
             return out;
@@ -200,6 +200,11 @@ void Readiness::end(EndRun::Why why, std::chrono::nanoseconds well_for, Actions&
     into.emplace_back(EndRun{why, well_for});
 }
 
+/// Of a check that has a timeout.
+MonoTime Readiness::late_at(const domain::Check& check) const noexcept {
+    return std::max(since_ + to_duration(*check.timeout_seconds), extended_);
+}
+
 std::optional<MonoTime> Readiness::wake_at() const noexcept {
     std::optional<MonoTime> out;
     if (phase_ == Phase::over) return out;
@@ -207,8 +212,7 @@ std::optional<MonoTime> Readiness::wake_at() const noexcept {
         for (const State& each : ready_) {
             if (each.holds) continue;
             out = soonest(out, each.due);
-            if (each.check.timeout_seconds && !is_told_ready_)
-                out = soonest(out, since_ + to_duration(*each.check.timeout_seconds));
+            if (each.check.timeout_seconds && !is_told_ready_) out = soonest(out, late_at(each.check));
         }
     for (const State& each : health_) out = soonest(out, each.due);
     return out;

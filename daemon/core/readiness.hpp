@@ -71,6 +71,9 @@ public:
     /// A result of a check that is no longer asked for means nothing.
     Actions apply(const CheckResult& result, MonoTime now);
 
+    /// It has asked for more time: until then its checks are waited for, beyond their timeouts.
+    void extend(MonoTime until) noexcept { extended_ = until; }
+
     /// When `wake` is due. Nothing: a result is waited for, or nothing is.
     std::optional<MonoTime> wake_at() const noexcept;
     /// Nothing: no check says.
@@ -94,6 +97,7 @@ private:
     };
 
     std::vector<State>& states(Purpose purpose) { return purpose == Purpose::readiness ? ready_ : health_; }
+    MonoTime late_at(const domain::Check& check) const noexcept;
     void probe(CheckId id, State& state, Actions& into);
     void settle(MonoTime now, Actions& into);
     void begin_health(MonoTime now);
@@ -104,6 +108,7 @@ private:
     std::vector<State> ready_, health_;
     MonoTime started_;
     MonoTime since_;  // it has been waited for, which a timeout counts from
+    MonoTime extended_{};
     Phase phase_ = Phase::starting;
     bool is_told_ready_;
 };

@@ -7,6 +7,7 @@
 
 #include "common/base/text.hpp"
 #include "common/rundir/paths.hpp"
+#include "common/rundir/state.hpp"
 
 namespace persistproc::core {
 
@@ -72,20 +73,35 @@ void ReadinessDriver::follow(const ProcessPtr& process) {
     if (process->checks) hear(process);
 }
 
+void ChecksOfRun::hear_extension(const rundir::RunState& state, MonoTime started) {
+    if (std::exchange(extended_ms, state.extended_ms) == state.extended_ms) return;
+    machine.extend(started + std::chrono::milliseconds(state.extended_ms));
+    moved.notify_all();
+}
+
+/// Of a program that is not ready by what it says.
+static std::string said_text(std::uint8_t notified) {
+    if ((notified & rundir::notified_stopping) != 0) return "is stopping";
+    return (notified & rundir::notified_reloading) != 0 ? "is reloading" : "has not said so";
+}
+
 /// What the program says of itself.
 void ReadinessDriver::hear(const ProcessPtr& process) {
     const ChecksPtr checks = process->checks;
     const auto& state = process->run_state;
     std::string status(state.status, std::min<std::size_t>(state.status_size, sizeof state.status));
     const bool says_ready = state.says_ready();
-    if (checks->says_ready == says_ready && checks->status == status) return;
+    checks->hear_extension(state, began(state, world_.clock.now()));
+    const bool is_known = checks->says_ready == says_ready && checks->notified == state.notified;
+    if (is_known && checks->status == status) return;
     checks->says_ready = says_ready;
+    checks->notified = state.notified;
     checks->status = status;
     const domain::Checks& all = checks->ready;
     for (std::size_t i = 0; i < all.size(); ++i) {
         if (!std::holds_alternative<domain::NotifyCheck>(all[i].subject)) continue;
         std::string detail =
-            status.empty() ? "has not said so" : base::quote(base::shortened(base::clean_output(status)));
+            status.empty() ? said_text(state.notified) : base::quote(base::shortened(base::clean_output(status)));
         apply(process, checks, {{Purpose::readiness, i}, says_ready, std::move(detail)});
     }
 }
@@ -106,6 +122,7 @@ void ReadinessDriver::begin(const ProcessPtr& process) {
     Readiness machine(definition.ready, definition.health, started, was_ready);
     const auto checks = std::make_shared<ChecksOfRun>(world_.executor, run, definition, std::move(machine));
     checks->says_ready = was_ready;
+    checks->hear_extension(process->run_state, started);
     process->checks = checks;
     perform(process, checks, checks->machine.begin(now));
     process->ready = checks->machine.ready();

@@ -18,12 +18,17 @@ struct ChecksOfRun {
           moved(executor),
           tasks(executor) {}
 
+    /// How long it has asked to be waited for.
+    void hear_extension(const rundir::RunState& state, MonoTime started);
+
     std::uint32_t run;
     const domain::Checks ready, health;  // whatever the next run is defined with
     Readiness machine;
     std::vector<int> seen_ports;  // at the last look for any port
     bool says_ready = false;      // as the program itself has said (notify)
-    std::string status;           // what it says it does
+    std::uint8_t notified = 0;    // all that it has said
+    std::uint32_t extended_ms = 0;
+    std::string status;  // what it says it does
     async::Notifier moved;
     async::TaskGroup tasks;  // ended with the run
 };

@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 
 #include "common/rundir/spec.hpp"
+#include "daemon/shim/os.hpp"
 
 namespace persistproc::shim {
 
@@ -24,6 +26,20 @@ bool is_ours(msghdr& packet) noexcept {
         return sender.uid == ::geteuid();
     }
     return false;
+}
+
+/// Microseconds from now on; what is no number says nothing.
+void extend(const char* digits, const char* end, rundir::RunState& state, std::uint64_t boot_ns) noexcept {
+    constexpr std::uint64_t longest_us = std::uint64_t{1} << 40;  // twelve days
+    constexpr std::uint64_t most_ms = std::numeric_limits<std::uint32_t>::max();
+    std::uint64_t us = 0;
+    if (digits == end) return;
+    for (; digits != end; ++digits) {
+        if (*digits < '0' || *digits > '9') return;
+        us = std::min(us * 10 + static_cast<std::uint64_t>(*digits - '0'), longest_us);
+    }
+    const std::uint64_t age_ns = boot_ns - std::min(boot_ns, state.started_boot_ns);
+    state.extended_ms = static_cast<std::uint32_t>(std::min(age_ns / os::millisecond + us / 1000, most_ms));
 }
 
 }  // namespace
@@ -67,7 +83,8 @@ Heard NotifySocket::hear(rundir::RunState& state) noexcept {
     // One that was cut may say something else than it did.
     const bool is_whole = (packet.msg_flags & MSG_TRUNC) == 0 && got <= static_cast<ssize_t>(sizeof text);
     if (!is_ours(packet) || !is_whole) return Heard::nothing_new;
-    return take_notification({text, static_cast<std::size_t>(got)}, state) ? Heard::news : Heard::nothing_new;
+    const std::string_view message(text, static_cast<std::size_t>(got));
+    return take_notification(message, state, os::boot_ns()) ? Heard::news : Heard::nothing_new;
 }
 
 /// Whoever waits for its descriptors to be closed (BARRIER) is let go on; none is kept (FDSTORE).
@@ -77,8 +94,8 @@ void NotifySocket::drop() noexcept {
     }
 }
 
-bool take_notification(std::string_view message, rundir::RunState& state) noexcept {
-    constexpr std::string_view status_key = "STATUS=";
+bool take_notification(std::string_view message, rundir::RunState& state, std::uint64_t boot_ns) noexcept {
+    constexpr std::string_view status_key = "STATUS=", extend_key = "EXTEND_TIMEOUT_USEC=";
     const rundir::RunState before = state;
     while (!message.empty()) {
         const std::size_t size_of_line = std::min(message.find('\n'), message.size());
@@ -87,13 +104,16 @@ bool take_notification(std::string_view message, rundir::RunState& state) noexce
         if (line == "READY=1") state.notified = rundir::notified_ready;
         if (line == "RELOADING=1") state.notified |= rundir::notified_reloading;
         if (line == "STOPPING=1") state.notified |= rundir::notified_stopping;
+        if (line.starts_with(extend_key))
+            extend(line.data() + extend_key.size(), line.data() + line.size(), state, boot_ns);
         if (!line.starts_with(status_key)) continue;
         const std::size_t size = std::min(line.size() - status_key.size(), sizeof state.status);
         std::memset(state.status, 0, sizeof state.status);
         std::memcpy(state.status, line.data() + status_key.size(), size);
         state.status_size = static_cast<std::uint8_t>(size);
     }
-    return state.notified != before.notified || state.status_size != before.status_size ||
+    return state.notified != before.notified || state.extended_ms != before.extended_ms ||
+           state.status_size != before.status_size ||
            std::memcmp(state.status, before.status, sizeof state.status) != 0;
 }
 

@@ -30,7 +30,8 @@ private:
     int fd_ = -1;
 };
 
-/// Takes one message, lines of NAME=value, into the state. Pure. True: it has changed.
-bool take_notification(std::string_view message, rundir::RunState& state) noexcept;
+/// Takes one message, lines of NAME=value, into the state; `boot_ns`: when it came (CLOCK_BOOTTIME). Pure. True: it has
+/// changed.
+bool take_notification(std::string_view message, rundir::RunState& state, std::uint64_t boot_ns = 0) noexcept;
 
 }  // namespace persistproc::shim

@@ -116,6 +116,14 @@ TEST_CASE("given an explicit timeout, when it has run out, then the run is ended
     CHECK(text(of.wake(t0 + 31s)).empty());
     CHECK(text(of.apply(yes(first), t0 + 31s)).empty());
     CHECK(of.ready() == false);
+    Readiness extended({check}, {}, t0);
+    extended.begin(t0);
+    extended.extend(t0 + 20s);
+    CHECK(extended.wake_at() == t0 + 30s);
+    extended.extend(t0 + 40s);
+    CHECK(text(extended.wake(t0 + 30s)).empty());
+    CHECK(extended.wake_at() == t0 + 40s);
+    CHECK(text(extended.wake(t0 + 40s)) == "end: not ready");
     Readiness patient({log()}, {}, t0);
     patient.begin(t0);
     CHECK(!patient.wake_at());

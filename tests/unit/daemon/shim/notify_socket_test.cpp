@@ -118,6 +118,20 @@ TEST_CASE("given what a program says, when it is taken, then the last word count
     }
 }
 
+TEST_CASE("given a program that asks for more time, when it is taken, then it is counted from its beginning") {
+    rundir::RunState state;
+    state.started_boot_ns = 2'000'000'000;
+    CHECK(take_notification("EXTEND_TIMEOUT_USEC=800000", state, 2'500'000'000));
+    CHECK(state.extended_ms == 1300);
+    CHECK(take_notification("STATUS=still\nEXTEND_TIMEOUT_USEC=800000\n", state, 3'000'000'000));
+    CHECK(state.extended_ms == 1800);
+    for (const char* other : {"EXTEND_TIMEOUT_USEC=", "EXTEND_TIMEOUT_USEC=-1", "EXTEND_TIMEOUT_USEC=1s"})
+        CHECK(!take_notification(other, state, 9'000'000'000));
+    take_notification("EXTEND_TIMEOUT_USEC=" + std::string(300, '9'), state, 3'000'000'000);
+    CHECK(state.extended_ms > 1'000'000'000);
+    CHECK(!state.says_ready());
+}
+
 TEST_CASE("given a status of any length, when it is taken, then it is cut to its room") {
     for (const std::size_t size : {0u, 1u, 127u, 128u, 129u, 4000u}) {
         rundir::RunState state;
