@@ -34,7 +34,8 @@ std::size_t string_length(std::string_view text) noexcept {
 
 }  // namespace
 
-Result<void> check_toml_bounds(std::string_view text) {
+Result<void> check_toml_bounds(std::string_view text, std::uint32_t* line) {
+    if (line != nullptr) *line = 1;
     if (text.size() > max_toml_bytes)
         return Error{ErrorCode::invalid, fmt::format("more than {} MiB, which no settings need", max_toml_bytes >> 20)};
     std::vector<std::size_t> around;  // how deep it was before each bracket that is open
@@ -55,11 +56,12 @@ Result<void> check_toml_bounds(std::string_view text) {
         } else if (c == ',' || c == '\n') {
             depth = around.empty() ? 0 : around.back() + 1;
         }
-        if (depth > max_toml_depth)
-            return Error{ErrorCode::invalid,
-                         fmt::format("line {}: more than {} tables or lists within each other",
-                                     1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'),
-                                     max_toml_depth)};
+        if (depth <= max_toml_depth) continue;
+        const auto before = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+        const std::string what = fmt::format("more than {} tables or lists within each other", max_toml_depth);
+        if (line == nullptr) return Error{ErrorCode::invalid, fmt::format("line {}: {}", 1 + before, what)};
+        *line = static_cast<std::uint32_t>(1 + before);
+        return Error{ErrorCode::invalid, what};
     }
     return {};
 }

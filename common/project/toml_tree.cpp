@@ -55,8 +55,9 @@ private:
 }  // namespace
 
 std::optional<Node> parse_toml(std::string_view text, std::uint32_t file, Problems& problems) {
-    if (auto fits = config::check_toml_bounds(text); !fits) {
-        add_problem(problems, {file, 1, 1}, fits.error().message);
+    std::uint32_t line = 1;
+    if (auto fits = config::check_toml_bounds(text, &line); !fits) {
+        add_problem(problems, {file, line, 1}, fits.error().message);
         return std::nullopt;
     }
     const auto parsed = toml::parse(text);

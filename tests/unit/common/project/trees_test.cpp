@@ -34,6 +34,12 @@ std::string repeated(std::string_view text, int times) {
 
 }  // namespace
 
+TEST_CASE("a TOML file that is too deep is told at its line") {
+    Problems problems;
+    CHECK(!parse_toml("a = 1\n" + std::string(100, '[') + "\n", 0, problems));
+    CHECK(told(problems) == "2:1: more than 64 tables or lists within each other");
+}
+
 TEST_CASE("given YAML, when it is read, then scalars are texts, and merge keys and aliases are what they stand for") {
     CHECK(yaml("a: 1\nb: no\nc: ~\nd:\ne: 'null'\n") == R"({"a":"1","b":"no","c":null,"d":null,"e":"null"})");
     CHECK(yaml("base: &b {x: '1', y: '1'}\na:\n  <<: *b\n  y: '2'\nc: [*b]\n") ==
