@@ -6,6 +6,7 @@
 #include "common/mcp/json_reader.hpp"
 #include "common/mcp/message.hpp"
 #include "common/ops/list_processes.hpp"
+#include "common/ops/run_project.hpp"
 #include "common/ops/start_process.hpp"
 #include "common/schema/json.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 /// As much as the daemon takes in one request.
 constexpr std::size_t most_bytes = 4u << 20;
 constexpr const char* directory_argument = "working_directory";
+constexpr const char* project_argument = "directory";
 
 /// Of a call that says in an argument what it asks for.
 bool is_start(const schema::Json& params) {
@@ -68,14 +70,16 @@ std::string with_environment(const ScannedMessage& message, std::string text,
 std::string with_directory(const ScannedMessage& message, std::string text, const std::string& directory) {
     if (directory.empty()) return text;
     const bool is_list = is_call_of(message, ops::ListRequest::operation.name);
-    auto json = is_list ? read_call(text) : read_start(message, text);
+    const bool is_project = is_call_of(message, ops::RunProjectRequest::operation.name);
+    const char* const argument = is_project ? project_argument : directory_argument;
+    auto json = is_list || is_project ? read_call(text) : read_start(message, text);
     if (!json) return text;
     const auto arguments = (*json)["params"].find("arguments");
     if (arguments == (*json)["params"].end() || !arguments->is_object()) return text;
-    const auto given = arguments->find(directory_argument);
+    const auto given = arguments->find(argument);
     if (given == arguments->end() || given->is_null()) {
-        if (is_list) return text;
-        (*arguments)[directory_argument] = directory;
+        if (is_list || is_project) return text;
+        (*arguments)[argument] = directory;
     } else {
         // No shell has read it: the daemon says so of a '~'.
         const std::string* path = given->is_string() ? &given->get_ref<const std::string&>() : nullptr;

@@ -82,8 +82,11 @@ TEST_CASE("a start without a working directory takes the bridge's, and a relativ
           R"({"action":"start","working_directory":"/src"}}})");
     CHECK(sent(R"({"name":"list_processes","arguments":{"working_directory":"."}})") ==
           R"({"working_directory":"/src/."}}})");
+    CHECK(sent(R"({"name":"run_project","arguments":{"action":"up","directory":"api"}})") ==
+          R"({"action":"up","directory":"/src/api"}}})");
     for (const char* params :
-         {R"({"name":"start_process","arguments":{"working_directory":"/api"}})",
+         {R"({"name":"run_project","arguments":{"action":"up","working_directory":"api"}})",
+          R"({"name":"start_process","arguments":{"working_directory":"/api"}})",
           R"({"name":"list_processes","arguments":{"working_directory":"/api"}})",
           R"({"name":"get_process_output","arguments":{"working_directory":"api"}})",
           R"({"name":"start_process","arguments":{"working_directory":"~/api"}})",
