@@ -329,6 +329,13 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     const std::chrono::nanoseconds ago = world_.clock.wall() - ended.outcome.ended_at;
     ProgramEnded event{.outcome = ended.outcome, .leftovers = false, .ago = std::max(ago, std::chrono::nanoseconds{})};
     if (ended.is_news) explain_end(event.outcome, process->record, run.id.number);
+    // Whoever was being stopped has been.
+    ProcessRecord& record = process->record;
+    const bool was_wanted = record.wanted == Wanted::up && record.planned == Planned::up &&
+                            !(record.intent == Intent::stop && record.intent_run == run.id.number);
+    const bool would_run = event.outcome.reason == OutcomeReason::lost ||
+                           wants_restart(restart_rule(record.definition), event.outcome, false);
+    if (is_over && was_wanted && would_run) record.planned = Planned::again;
     driver_.apply(process, event);
 }
 

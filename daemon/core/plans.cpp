@@ -26,8 +26,9 @@ Plans::Plans(run::RunWorld& world, Store& store, ProcessTable& table, Events& ev
     driver_.on_member_change = [this](const ProcessPtr& process) { learn(process); };
     driver_.may_run_again = [this](const Process& process) {
         const auto& membership = process.record.definition.membership;
+        if (membership && !has_begun_) return false;
         const auto project = membership ? find(membership->file) : nullptr;
-        return !project || project->plan.may_restart(membership->process);
+        return !project || (!project->comes_again && project->plan.may_restart(membership->process));
     };
     driver_.waits_for = [this](const Process& process) {
         const auto& membership = process.record.definition.membership;
@@ -82,9 +83,68 @@ void Plans::begin() {
     }
     if (!found.empty()) base::kill_point("daemon.adopt.planned");
     for (const auto& project : found) {
+        project->comes_again = std::any_of(all.begin(), all.end(), [&](const auto& each) {
+            return is_member(*each.second, project->file) && each.second->record.planned == Planned::again;
+        });
+        if (project->comes_again) {
+            world_.tasks.spawn("what was up before the machine was restarted", begin_again(project));
+            continue;
+        }
         for (const auto& [name, id] : project->members) watch_lines(project, name);
         perform(project, project->plan.up({}));
+        wake_waiting(*project);
     }
+}
+
+/// Whoever waits for its policy's next run may have what it needs.
+void Plans::wake_waiting(const Project& project) const {
+    for (const auto& [name, id] : project.members)
+        if (const auto process = table_.find(id); process && process->is<Backoff>()) process->changed.notify_all();
+}
+
+Task<> Plans::begin_again(ProjectPtr project) {
+    auto guard = co_await project->mutex.lock();
+    StoreChange change;
+    const auto members = project->members;
+    for (const auto& [name, id] : members) {
+        const auto process = table_.find(id);
+        if (!process) continue;
+        auto held = co_await process->operation.lock();
+        if (!table_.holds(*process) || process->record.planned != Planned::again) continue;
+        auto waits = co_await wait_again(process);
+        if (!waits) fail(process, Cause{.code = CauseCode::not_begun, .text = waits.error().message});
+        change.processes.push_back(process->record);
+    }
+    // Where it is not recorded, the next daemon finds them as this one did.
+    co_await driver_.record(std::move(change), "what comes up again after a restart of the machine");
+    project->comes_again = false;
+    rebuild(*project);
+    for (const auto& [name, id] : project->members) {
+        watch_lines(project, name);
+        driver_.announce(*table_.find(id));
+    }
+    perform(project, project->plan.up({}));
+    wake_waiting(*project);
+}
+
+/// With the lock. It is begun as it was, and its values stand ready for that.
+Task<Result<void>> Plans::wait_again(ProcessPtr process) {
+    auto known = co_await driver_.know_launch(process);
+    if (!known) co_return known;
+    const RunId run{process->record.id, process->life.next_number()};
+    rundir::RunSpec spec =
+        driver_.spec_of(run, process->record.definition, *process->launch, process->record.request_key);
+    auto prepared = co_await world_.directories.prepare(std::move(spec));
+    if (!prepared) co_return prepared;
+    // Somebody has stopped it meanwhile.
+    if (process->record.planned != Planned::again) {
+        co_await world_.directories.remove_run(run);
+        co_return boost::system::in_place_value;
+    }
+    process->record.pending_run = run.number;
+    process->record.planned = Planned::waiting;
+    process->record.planned_by = "adoption";
+    co_return boost::system::in_place_value;
 }
 
 /// One member of a project is one process. Another is what a removal left on record that could not be recorded itself:

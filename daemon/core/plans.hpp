@@ -77,7 +77,8 @@ public:
     Plans(run::RunWorld& world, Store& store, ProcessTable& table, Events& events, ProcessDriver& driver,
           Operations& operations, Adoption& adoption, ReadinessDriver& readiness, const SupervisorOptions& options);
 
-    /// What an earlier daemon was asked for goes on. After the adoption.
+    /// What an earlier daemon was asked for goes on, and what was up when the machine was restarted comes up again, in
+    /// its turn. After the adoption.
     void begin();
     /// Ends the looks for lines; completes when there is none.
     Task<> close();
@@ -162,6 +163,9 @@ private:
     std::string free_label(const UpProcess& wanted, const Process* but) const;
     void learn(const ProcessPtr& process);
     void perform(const ProjectPtr& project, const ProjectPlan::Actions& actions);
+    void wake_waiting(const Project& project) const;
+    Task<> begin_again(ProjectPtr project);
+    Task<Result<void>> wait_again(ProcessPtr process);
     void follow(Project& project);
     void watch_lines(const ProjectPtr& project, const std::string& name);
     Task<> watch_line(ProjectPtr project, ProcessPtr process, std::string pattern);

@@ -27,6 +27,7 @@ enum class Planned {
     stopping,  // it is stopped once nothing that needs it is left
     down,      // it was stopped with its project, or withdrawn
     failed,    // it could not come up, or needs one that cannot: `plan_causes`
+    again,     // it was up when the machine was restarted, and is to wait as it was
 };
 
 /// The newest that somebody had sent to the program.
@@ -100,6 +101,8 @@ struct ProcessRecord {
 
     /// The directory of its next run is there.
     bool waits_to_begin() const noexcept { return planned == Planned::waiting && pending_run != 0; }
+    /// It has not begun, and will unless somebody stops it.
+    bool is_to_begin() const noexcept { return planned == Planned::waiting || planned == Planned::again; }
 
     /// What is asked for now takes the place of whatever a newer daemon had noted.
     void intend(Wanted state, Intent request) {
@@ -248,7 +251,8 @@ template <>
 struct EnumNames<core::Planned> {
     using E = core::Planned;
     static constexpr std::pair<E, std::string_view> names[] = {
-        {E::up, "up"}, {E::waiting, "waiting"}, {E::stopping, "stopping"}, {E::down, "down"}, {E::failed, "failed"}};
+        {E::up, "up"},     {E::waiting, "waiting"}, {E::stopping, "stopping"},
+        {E::down, "down"}, {E::failed, "failed"},   {E::again, "again"}};
 };
 template <>
 struct EnumNames<core::Intent> {

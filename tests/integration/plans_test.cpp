@@ -819,6 +819,45 @@ TEST_CASE("given a restart with dependents, when what they need fails, then they
     CHECK(daemon.supervisor.find({2})->run == 1);
 }
 
+TEST_CASE(
+    "given what was up, when the machine is restarted, then it comes up again in its turn, and nothing else does") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    UpOrder order = shop();
+    order.processes.push_back(process("worker", {on("api")}));
+    order.processes.push_back(process("docs"));
+    order.processes[3].definition.restart = domain::RestartPolicy::always;
+    order.chosen = {"db", "migrate", "api", "worker", "docs"};
+    {
+        DaemonInProcess daemon({}, data);
+        up(daemon, order);
+        await_run(daemon, run(2, 1));
+        daemon.shims.find(run(2, 1))->end(0);
+        await_state(daemon, 4, ProcessState::running);
+        CHECK(error_code(daemon.call("stop_process", Json{{"process", "shop/docs"}})) == "");
+        daemon.run_until([&] { return daemon.store.waiting == 0; });
+    }
+    for (const std::uint32_t each : {1u, 2u, 3u, 4u, 5u})
+        write_state(*data, run(each, 1), [&](rundir::RunState& state) {
+            state.boot_id.fill(7);
+            state.phase = each == 2 || each == 5 ? rundir::Phase::exited : rundir::Phase::started;
+            state.stop_requested = each == 5 ? 1 : 0;
+        });
+    SECTION("at once") {}
+    SECTION("also when the next daemon dies before it has begun anything") {
+        DaemonInProcess daemon({}, data, false);
+        daemon.shims.silent_after_spawn = true;
+        daemon.adopt();
+    }
+    DaemonInProcess daemon({}, data);
+    await_state(daemon, 3, ProcessState::running);
+    daemon.advance_until(std::chrono::milliseconds(50), [&] { return daemon.shims.find(run(4, 2)) != nullptr; });
+    CHECK(state_of(daemon, "shop/db") == "running");
+    CHECK(state_of(daemon, "shop/migrate") == "exited");
+    CHECK(state_of(daemon, "shop/docs") == "stopped");
+    CHECK(!holds_values(daemon, run(5, 2)));
+    CHECK(daemon.supervisor.plans().progress(file, {}).failed == std::vector<std::string>{"docs"});
+}
+
 TEST_CASE("given independent processes that end slowly, when all go down, then each is told before any has ended") {
     DaemonInProcess daemon;
     UpOrder order = shop();

@@ -15,7 +15,7 @@ Task<Result<ops::ShutdownResponse>> Operations::leave(ops::ShutdownRequest reque
     StoreChange change;
     std::chrono::nanoseconds longest_grace{};
     for (const auto& [id, process] : table_.all()) {
-        const bool waits = process->record.planned == Planned::waiting;
+        const bool waits = process->record.is_to_begin();
         if (!process->has_tree() && !process->is<Backoff>() && !(waits && !keep)) continue;
         if (keep) {
             if (process->has_tree()) report.kept.push_back(process->name());

@@ -155,7 +155,7 @@ std::optional<Error> Operations::suspended(const Process& process, std::string_v
 /// What is stopped does not wait to be begun any more. What needs it in its project hears that it does not come.
 void Operations::withdraw(Process& process) const {
     ProcessRecord& record = process.record;
-    if (record.planned != Planned::waiting) return;
+    if (!record.is_to_begin()) return;
     record.planned = Planned::failed;
     record.plan_causes.clear();
     // It may run as it was before: what was to come has not been applied to it.

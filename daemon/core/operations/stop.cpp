@@ -36,7 +36,7 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     auto left = co_await left_running(process);
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     // What is wanted up is about to be started: that is to lose, on record too.
-    const bool waits = process->record.planned == Planned::waiting;
+    const bool waits = process->record.is_to_begin();
     if (!process->has_tree() && !process->is<Backoff>() && !waits && process->record.wanted == Wanted::down) {
         auto ended = co_await driver_.end_strays(process);
         if (!ended) co_return ended.error();

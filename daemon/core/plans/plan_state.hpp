@@ -25,6 +25,7 @@ struct Plans::Project {
     std::vector<std::string> warnings;
     std::multiset<std::string> restarting;  // by somebody, in order: no edge does so meanwhile
     bool is_hastened = false;               // what is still to be stopped is killed
+    bool comes_again = false;  // what was up before the machine was restarted is not on record as waiting yet
     bool is_applying = false;  // an up has seen what runs, and is not on record yet: its plan stops nothing meanwhile
     async::Mutex mutex;        // held while an order is applied
     async::Notifier moved;     // after whatever its plan heard
