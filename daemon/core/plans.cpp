@@ -40,10 +40,10 @@ Plans::Plans(run::RunWorld& world, Store& store, ProcessTable& table, Events& ev
         const auto project = membership ? find(membership->file) : nullptr;
         return project ? project->plan.lacking(membership->process) : std::vector<std::string>();
     };
-    driver_.obstacle = [this](const Process& process) -> std::optional<std::string> {
+    driver_.obstacle = [this](const Process& process, bool of_work) -> std::optional<std::string> {
         const auto& membership = process.record.definition.membership;
         const auto project = membership ? find(membership->file) : nullptr;
-        auto name = project ? project->plan.obstacle(membership->process) : std::nullopt;
+        auto name = project ? project->plan.obstacle(membership->process, of_work) : std::nullopt;
         if (!name) return std::nullopt;
         const auto needed = find_member(membership->file, *name);
         const auto ended = needed ? end_text(*needed) : std::nullopt;

@@ -75,8 +75,8 @@ public:
     /// lacks nothing.
     std::function<std::vector<std::string>(const Process&)> lacks;
     /// What a process needs in its project and cannot have, "db of its project, which exited with code 3". Empty, or
-    /// nothing: it may be begun.
-    std::function<std::optional<std::string>(const Process&)> obstacle;
+    /// nothing: it may be begun. `of_work`: of what was to end first alone.
+    std::function<std::optional<std::string>(const Process&, bool of_work)> obstacle;
 
     /// Removes the files and the row of one that is forgotten.
     Task<> discard(ProcessPtr process);

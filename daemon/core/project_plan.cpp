@@ -316,11 +316,13 @@ std::vector<std::string> ProjectPlan::lacking(const std::string& process) const 
     return out;
 }
 
-std::optional<std::string> ProjectPlan::obstacle(const std::string& process) const {
+std::optional<std::string> ProjectPlan::obstacle(const std::string& process, bool of_work) const {
     const auto found = items_.find(process);
     if (found == items_.end()) return std::nullopt;
-    for (const Dependency& edge : found->second.process.depends_on)
-        if (edge.required && judge(edge) == Edge::never) return edge.process;
+    for (const Dependency& edge : found->second.process.depends_on) {
+        if (!edge.required || judge(edge) != Edge::never) continue;
+        if (!of_work || edge.until == Condition::done || items_.at(edge.process).process.oneshot) return edge.process;
+    }
     return std::nullopt;
 }
 

@@ -106,8 +106,9 @@ public:
     std::vector<std::string> missing(const std::string& process) const;
     /// What it cannot do without and has not now, wanted or not: names of others, in order.
     std::vector<std::string> lacking(const std::string& process) const;
-    /// What it needs and cannot have any more: the first such process. Nothing: it may be begun.
-    std::optional<std::string> obstacle(const std::string& process) const;
+    /// What it needs and cannot have any more: the first such process. Nothing: it may be begun. `of_work`: that was to
+    /// end first.
+    std::optional<std::string> obstacle(const std::string& process, bool of_work = false) const;
     /// Nothing is on its way: all are up, idle or failed.
     bool is_settled() const;
 

@@ -216,6 +216,15 @@ TEST_CASE("given a oneshot that fails, when others need it, then they fail for t
     await_run(daemon, run(2, 2));
     daemon.shims.find(run(2, 2))->end(0);
     await_state(daemon, 3, ProcessState::running);
+    // Also where it runs when that is done once more.
+    UpOrder again = shop();
+    again.again = {"migrate"};
+    up(daemon, std::move(again));
+    await_run(daemon, run(2, 3));
+    daemon.shims.find(run(2, 3))->end(1);
+    await_state(daemon, 2, ProcessState::exited);
+    CHECK(error_code(daemon.call("restart_process", Json{{"process", "shop/api"}})) == "conflict");
+    CHECK(daemon.supervisor.find({3})->run == 1);
 }
 
 TEST_CASE("given who waits, when it is stopped, then it stays down and what needs it fails") {

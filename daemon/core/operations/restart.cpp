@@ -70,8 +70,9 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
                                     fmt::join(missing, ", "))};
     if (auto understood = check_understood(*process); !understood) co_return understood.error();
     if (auto room = check_room(*process); !room) co_return room.error();
-    if (!process->life.is_live())
-        if (const auto missing = driver_.obstacle ? driver_.obstacle(*process) : std::nullopt)
+    // What runs is begun anew without what has ended since, but not where work that it needs has failed.
+    if (driver_.obstacle)
+        if (const auto missing = driver_.obstacle(*process, process->life.is_live()))
             co_return Error{ErrorCode::conflict, fmt::format("{} needs {}", process->shown(), *missing)};
 
     auto left = co_await left_running(process);

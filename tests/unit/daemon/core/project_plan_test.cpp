@@ -290,6 +290,18 @@ TEST_CASE("given an edge that restarts, when its dependency is ready in a new ru
     CHECK(text(plan.learn("api", started(2))).empty());
 }
 
+TEST_CASE("given work that has failed, when who needs it runs, then it is in the way, and what has ended is not") {
+    ProjectPlan plan(
+        {{"api", false, {on("db"), on("migrate", Condition::done)}}, {"db", false, {}}, {"migrate", true, {}}});
+    plan.adopt("api", Stage::up, started(1));
+    plan.adopt("db", Stage::failed, ended(1, false));
+    plan.adopt("migrate", Stage::up, ended(1, true));
+    CHECK(plan.obstacle("api") == "db");
+    CHECK(!plan.obstacle("api", true));
+    plan.adopt("migrate", Stage::failed, ended(2, false));
+    CHECK(plan.obstacle("api", true) == "migrate");
+}
+
 TEST_CASE("given a dependency that was stopped on request, when a dependent is to be restarted, then it may be") {
     ProjectPlan plan = shop();
     plan.up({"db"});
