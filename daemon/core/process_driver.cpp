@@ -476,6 +476,13 @@ Task<Result<void>> ProcessDriver::know_launch(ProcessPtr process) {
         process->launch = std::move(launch);
         co_return boost::system::in_place_value;
     }
+    // Of one that failed before its turn no values are kept.
+    const auto& membership = process->record.definition.membership;
+    if (membership && why.empty() && process->life.last_run() == 0)
+        co_return Error{ErrorCode::conflict,
+                        fmt::format("{} was never begun, and nothing is kept of what it would have been begun with; "
+                                    "persistproc up --no-deps {} begins it alone",
+                                    process->shown(), membership->process)};
     co_return Error{ErrorCode::io,
                     fmt::format("{}: its environment cannot be read back{}; start it again with its command",
                                 process->shown(), why)};

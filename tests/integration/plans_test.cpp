@@ -211,6 +211,13 @@ TEST_CASE("given a oneshot that fails, when others need it, then they fail for t
     const std::string said = restarted["content"][0]["text"];
     CHECK(said.find("needs migrate of its project, which exited with code 1") != std::string::npos);
     CHECK(daemon.shims.spawned() == 2);
+    // Nor by a start, which would need what is not kept.
+    ops::StartRequest as_it_was;
+    as_it_was.process = "shop/api";
+    const auto started = wait(daemon, daemon.supervisor.start(std::move(as_it_was), "test"));
+    REQUIRE(!started);
+    CHECK(started.error().code == ErrorCode::conflict);
+    CHECK(started.error().message.find("persistproc up --no-deps api") != std::string::npos);
     // What has failed is tried again by another up.
     CHECK(up(daemon, shop()) == "db kept, migrate begun, api begun");
     await_run(daemon, run(2, 2));
