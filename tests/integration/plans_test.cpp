@@ -836,6 +836,25 @@ TEST_CASE("given a restart with dependents, when what they need fails, then they
 }
 
 TEST_CASE(
+    "given what was to be begun anew and was not, when up is asked for again, then nothing is said to have changed") {
+    DaemonInProcess daemon;
+    const UpOrder order = order_of({process("db"), process("api", {on("db")})});
+    up(daemon, order);
+    await_state(daemon, 2, ProcessState::running);
+    daemon.shims.obeys_stop = false;
+    UpOrder anew = order;
+    anew.anew = {"db", "api"};
+    CHECK(up(daemon, std::move(anew)) == "db replaced, api replaced");
+    CHECK(error_code(daemon.call("stop_process", Json{{"process", "shop/db"}, {"force", true}})) == "");
+    daemon.run_until([&] { return daemon.supervisor.plans().progress(file, {}).pending.empty(); });
+    CHECK(daemon.supervisor.find({2})->state == ProcessState::running);
+    const auto looked = wait(daemon, daemon.supervisor.look_up(UpOrder(order)));
+    REQUIRE(looked);
+    CHECK(text(*looked) == "db begun, api replaced");
+    for (const auto& each : *looked) CHECK(each.keys.empty());
+}
+
+TEST_CASE(
     "given what was up, when the machine is restarted, then it comes up again in its turn, and nothing else does") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     UpOrder order = shop();

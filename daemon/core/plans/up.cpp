@@ -114,7 +114,8 @@ Task<> Plans::decide(StepPtr step, OrderPtr order) {
             !known || !process->launch || !names_that_differ(process->launch->environment, asked).empty();
         if (differs) told.keys.emplace_back("env");
     }
-    if (!is_adopted && applied.empty()) told.keys.emplace_back("run");
+    // It was begun otherwise, or what was to take its place was called off.
+    const bool is_other = !is_adopted && applied.empty();
     const project::Digests present = shortened(wanted.digests);
     const bool keeps_environment = order->keeps_values && is_as_written(applied, present);
     for (auto& key : project::compare(applied, present).restarting) {
@@ -124,15 +125,15 @@ Task<> Plans::decide(StepPtr step, OrderPtr order) {
     const bool is_anew = order->anew.contains(told.process);
     if (runs) {
         const bool is_pending = is_still_to_come(*process);
-        const bool changes = !told.keys.empty() || is_anew || is_pending;
+        const bool changes = !told.keys.empty() || is_anew || is_pending || is_other;
         told.what = changes ? What::replaced : is_adopted ? What::adopted : What::kept;
         co_return;
     }
     const auto planned = process->record.planned;
     // Asked for since it ended, and put down, or not begun.
     const bool is_past = planned == Planned::down || planned == Planned::stopping || planned == Planned::failed;
-    if (is_done(*process) && !is_past && told.keys.empty() && !is_anew && !order->again.contains(told.process))
-        told.what = What::kept;
+    const bool is_asked = is_anew || is_other || order->again.contains(told.process);
+    if (is_done(*process) && !is_past && told.keys.empty() && !is_asked) told.what = What::kept;
     // What was put down while it waited is begun, and nothing is known of what it was to be.
     if (applied.empty()) told.keys.clear();
 }
