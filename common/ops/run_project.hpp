@@ -68,9 +68,9 @@ struct RunProjectRequest {
 /// What was done, or would be, with one process.
 struct ProjectStep {
     std::string process;
-    std::string done;                // "kept", "begun", "replaced", "adopted", "removed"
+    std::string done;                // "kept", "begun", "replaced", "adopted", "removed", "restarted"
     std::vector<std::string> keys;   // of the file, that have changed
-    std::vector<std::string> after;  // of a dry run: the processes that it would wait for
+    std::vector<std::string> after;  // of a dry run: the processes that it would wait for; those it is restarted with
 
     template <class Each>
     static constexpr void fields(Each&& each) {

@@ -197,7 +197,9 @@ void Plans::rebuild(Project& project) {
         planned.push_back(
             {membership.process, membership.oneshot, membership.depends_on, process->record.planned_alone});
     }
-    project.plan = ProjectPlan(std::move(planned));
+    ProjectPlan plan(std::move(planned));
+    plan.remember(project.plan);
+    project.plan = std::move(plan);
     for (const auto& [name, id] : project.members) {
         const Process& process = *table_.find(id);
         project.told[name] = facts_of(process);
@@ -231,7 +233,8 @@ UpProgress Plans::progress(const std::string& file, const std::vector<std::strin
             continue;
         }
         const bool oneshot = process->record.definition.membership->oneshot;
-        const bool is_ready = stage == Stage::up && (oneshot ? is_done(*process) : facts_of(*process).is_ready);
+        const bool stays = stage == Stage::up && project->plan.restarts_with(name).empty();
+        const bool is_ready = stays && (oneshot ? is_done(*process) : facts_of(*process).is_ready);
         if (!is_ready) out.pending.push_back(std::move(name));
     }
     return out;

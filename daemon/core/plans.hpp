@@ -46,16 +46,17 @@ struct UpOrder {
 /// What an `up` does, or would do, with one process.
 struct UpStep {
     enum class What {
-        kept,      // it runs, or has done its work, and is what it should be
-        begun,     // once what it needs is there
-        replaced,  // it runs, and is not what it should be any more: `keys`
-        adopted,   // it ran already, started by itself
-        removed,   // the file has it no more
+        kept,       // it runs, or has done its work, and is what it should be
+        begun,      // once what it needs is there
+        replaced,   // it runs, and is not what it should be any more: `keys`
+        adopted,    // it ran already, started by itself
+        restarted,  // it runs on as it is until what it is restarted with has begun anew: `after`
+        removed,    // the file has it no more
     };
     std::string process;
     What what = What::kept;
     std::vector<std::string> keys;   // that have changed
-    std::vector<std::string> after;  // of a look: others of the project that it would wait for
+    std::vector<std::string> after;  // others of the project: of a look, that it would wait for
 };
 
 /// How far processes of a project are. Names of processes.
@@ -152,6 +153,7 @@ private:
     Task<> take_over(ProjectPtr project, OrderPtr order);
     Task<> decide(StepPtr step, OrderPtr order);
     void look_ahead(const UpOrder& order, const std::vector<StepPtr>& steps) const;
+    static void tell_restart(const ProjectPlan& plan, UpStep& told);
     Task<Result<void>> prepare(StepPtr step, OrderPtr order, std::string actor);
     static void keep_values(const Process& process, const project::Digests& applied, Environment& all,
                             project::Digests& digests);
@@ -161,11 +163,11 @@ private:
     Task<> begin_down(ProjectPtr project, std::set<std::string> names, bool force, std::string actor);
     Task<Result<void>> await_down(ProjectPtr project, std::set<std::string> names);
     std::string free_label(const UpProcess& wanted, const Process* but) const;
-    void learn(const ProcessPtr& process);
-    void perform(const ProjectPtr& project, const ProjectPlan::Actions& actions);
     void wake_waiting(const Project& project) const;
     Task<> begin_again(ProjectPtr project);
     Task<Result<void>> wait_again(ProcessPtr process);
+    void learn(const ProcessPtr& process);
+    void perform(const ProjectPtr& project, const ProjectPlan::Actions& actions);
     void follow(Project& project);
     void watch_lines(const ProjectPtr& project, const std::string& name);
     Task<> watch_line(ProjectPtr project, ProcessPtr process, std::string pattern);

@@ -100,6 +100,7 @@ ProjectPlan::Actions ProjectPlan::learn(const std::string& process, PlanFacts fa
     const PlanFacts& now = item.facts;
     // What was said of an earlier run is no word about the one that was asked for.
     if (now.run > item.run_before) item.awaits_run = false;
+    if (now.run > item.restarted_run || now.is_final) item.restarted_run = 0;
     switch (item.stage) {
         case Stage::starting:
             if (!item.awaits_run && (now.has_started || now.is_final)) item.stage = Stage::up;
@@ -155,6 +156,20 @@ void ProjectPlan::adopt(const std::string& process, Stage stage, PlanFacts facts
     item.awaits_run = stage == Stage::starting;
     item.run_before = facts.run;
     item.facts = std::move(facts);
+}
+
+void ProjectPlan::remember(const ProjectPlan& before) {
+    for (auto& [name, item] : items_) {
+        const auto found = before.items_.find(name);
+        if (found == before.items_.end()) continue;
+        for (const Dependency& edge : item.process.depends_on) {
+            const auto seen = found->second.seen_runs.find(edge.process);
+            const bool is_known = edge.restart && seen != found->second.seen_runs.end();
+            if (is_known && items_.contains(edge.process)) item.seen_runs[edge.process] = seen->second;
+        }
+        item.restarted_run = found->second.restarted_run;
+        item.restarted_with = found->second.restarted_with;
+    }
 }
 
 void ProjectPlan::leave_out(const std::set<std::string>& but) {
@@ -263,7 +278,7 @@ bool ProjectPlan::restart_dependents(Actions& into) {
     for (const auto& name : order_) {
         Item& item = items_.at(name);
         if (item.stage != Stage::up || !item.facts.has_tree) continue;
-        std::string because;
+        std::vector<std::string> because;
         bool all_hold = true;
         for (const Dependency& edge : item.process.depends_on) {
             const auto found = items_.find(edge.process);
@@ -272,12 +287,14 @@ bool ProjectPlan::restart_dependents(Actions& into) {
             auto& seen = item.seen_runs.try_emplace(edge.process, run).first->second;
             if (run <= seen) continue;
             all_hold = all_hold && judge(edge) == Edge::holds;
-            because = edge.process;
+            because.push_back(edge.process);
         }
         if (because.empty() || !all_hold) continue;
         // One batch: several that are new are one reason.
         for (auto& [process, seen] : item.seen_runs) seen = items_.at(process).facts.run;
-        into.emplace_back(RestartProcess{name, because});
+        into.emplace_back(RestartProcess{name, because.back()});
+        item.restarted_run = item.facts.run;
+        item.restarted_with = std::move(because);
         has_moved = true;
     }
     return has_moved;
@@ -324,6 +341,31 @@ std::optional<std::string> ProjectPlan::obstacle(const std::string& process, boo
         if (!of_work || edge.until == Condition::done || items_.at(edge.process).process.oneshot) return edge.process;
     }
     return std::nullopt;
+}
+
+std::vector<std::string> ProjectPlan::restarts_with(const std::string& process) const {
+    std::vector<std::string> out;
+    const auto found = items_.find(process);
+    if (found == items_.end()) return out;
+    const Item& item = found->second;
+    if (item.stage != Stage::up || !item.facts.has_tree) return out;
+    if (item.restarted_run != 0) return item.restarted_with;
+    for (const Dependency& edge : item.process.depends_on) {
+        const auto target = items_.find(edge.process);
+        if (!edge.restart || target == items_.end()) continue;
+        const Item& needed = target->second;
+        const auto seen = item.seen_runs.find(edge.process);
+        const bool is_new = seen != item.seen_runs.end() && needed.facts.run > seen->second;
+        const bool is_to_come = needed.stage == Stage::waiting || needed.stage == Stage::starting;
+        const bool comes = (is_new && judge(edge) != Edge::never) || is_to_come;
+        if (comes || !restarts_with(edge.process).empty()) out.push_back(edge.process);
+    }
+    return out;
+}
+
+void ProjectPlan::refuse_restart(const std::string& process) {
+    const auto found = items_.find(process);
+    if (found != items_.end()) found->second.restarted_run = 0;
 }
 
 bool ProjectPlan::is_settled() const {

@@ -96,6 +96,9 @@ public:
     /// anything else.
     void adopt(const std::string& process, Stage stage, PlanFacts facts);
 
+    /// What this one knew of restarts to come goes on, as far as the dependencies are the same.
+    void remember(const ProjectPlan& before);
+
     /// Whatever is not there, but for these, is nobody's to wait for.
     void leave_out(const std::set<std::string>& but);
 
@@ -109,6 +112,11 @@ public:
     /// What it needs and cannot have any more: the first such process. Nothing: it may be begun. `of_work`: that was to
     /// end first.
     std::optional<std::string> obstacle(const std::string& process, bool of_work = false) const;
+    /// Those with which a process that runs is about to be restarted (Dependency::restart): each has another run, or
+    /// will. None: it runs on.
+    std::vector<std::string> restarts_with(const std::string& process) const;
+    /// The restart that was asked for came to nothing, or is somebody else's.
+    void refuse_restart(const std::string& process);
     /// Nothing is on its way: all are up, idle or failed.
     bool is_settled() const;
 
@@ -123,6 +131,8 @@ private:
         bool awaits_run = false;                         // that start has no run yet
         std::uint32_t run_before = 0;                    // the newest when it was asked to start
         std::map<std::string, std::uint32_t> seen_runs;  // of those it is restarted with: the run it knows
+        std::uint32_t restarted_run = 0;                 // that was asked to be replaced, and is the newest; 0: none
+        std::vector<std::string> restarted_with;         // and why
     };
 
     static bool is_wanted_up(const Item& item) {

@@ -33,12 +33,14 @@ std::string_view word_of(core::UpStep::What what) {
         case What::replaced: return "replaced";
         case What::adopted: return "adopted";
         case What::removed: return "removed";
+        case What::restarted: return "restarted";
     }
     return {};
 }
 
 bool is_start(const core::UpStep& step) {
-    return step.what == core::UpStep::What::begun || step.what == core::UpStep::What::replaced;
+    using What = core::UpStep::What;
+    return step.what == What::begun || step.what == What::replaced || step.what == What::restarted;
 }
 
 bool is_person(const mcp::CallContext& context) { return context.principal.role == mcp::Principal::Role::client; }

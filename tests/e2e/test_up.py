@@ -91,6 +91,8 @@ class Up(Case):
         self.assertEqual(self.state("db"), "running")
         self.assertEqual(self.state("api"), "failed")
         self.assertIn(b"needs migrate of its project", self.cli("restart", "shop/api").err)
+        # It has never run, and nothing is kept of what it would have run with.
+        self.assertOneLine(self.cli("start", "api").err, "was never begun", "persistproc up --no-deps api begins it alone")
         self.until_ran(["db", "migrate"])
         self.let_migrate_end(0)
         self.ok("up")

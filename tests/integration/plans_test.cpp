@@ -77,7 +77,7 @@ Result<T> wait(DaemonInProcess& daemon, Task<Result<T>> task) {
 std::string text(const std::vector<UpStep>& steps) {
     std::string out;
     for (const auto& each : steps) {
-        static constexpr const char* words[] = {"kept", "begun", "replaced", "adopted", "removed"};
+        static constexpr const char* words[] = {"kept", "begun", "replaced", "adopted", "restarted", "removed"};
         out += (out.empty() ? "" : ", ") + each.process + " " + words[static_cast<int>(each.what)];
     }
     return out;
@@ -211,13 +211,6 @@ TEST_CASE("given a oneshot that fails, when others need it, then they fail for t
     const std::string said = restarted["content"][0]["text"];
     CHECK(said.find("needs migrate of its project, which exited with code 1") != std::string::npos);
     CHECK(daemon.shims.spawned() == 2);
-    // Nor by a start, which would need what is not kept.
-    ops::StartRequest as_it_was;
-    as_it_was.process = "shop/api";
-    const auto started = wait(daemon, daemon.supervisor.start(std::move(as_it_was), "test"));
-    REQUIRE(!started);
-    CHECK(started.error().code == ErrorCode::conflict);
-    CHECK(started.error().message.find("persistproc up --no-deps api") != std::string::npos);
     // What has failed is tried again by another up.
     CHECK(up(daemon, shop()) == "db kept, migrate begun, api begun");
     await_run(daemon, run(2, 2));
@@ -835,22 +828,81 @@ TEST_CASE("given a restart with dependents, when what they need fails, then they
     CHECK(daemon.supervisor.find({2})->run == 1);
 }
 
+TEST_CASE("given an edge that restarts, when what it is to is begun anew, then up waits for both, and a look says so") {
+    using namespace std::chrono_literals;
+    using Names = std::vector<std::string>;
+    DaemonInProcess daemon;
+    domain::Check check;
+    check.subject = domain::LogCheck{"up"};
+    Dependency on_api = on("api", Condition::ready);
+    on_api.restart = true;
+    UpOrder order = order_of({process("api"), process("web", {on_api})});
+    for (auto& each : order.processes) each.definition.ready = {check};
+    up(daemon, order);
+    await_run(daemon, run(1, 1));
+    tests::WrittenLog api{rundir::process_paths(daemon.data->path(), {1}).log};
+    tests::WrittenLog web{rundir::process_paths(daemon.data->path(), {2}).log};
+    const auto pending = [&] { return daemon.supervisor.plans().progress(file, {}).pending; };
+    api.out("up\n");
+    daemon.advance_until(10ms, [&] { return daemon.shims.find(run(2, 1)) != nullptr; });
+    web.out("up\n");
+    daemon.advance_until(10ms, [&] { return pending().empty(); });
+
+    UpOrder changed = order;
+    changed.processes[0].digests["env"] = "2";
+    const auto looked = wait(daemon, daemon.supervisor.look_up(UpOrder(changed)));
+    REQUIRE(looked);
+    CHECK(text(*looked) == "api replaced, web restarted");
+    CHECK(looked->back().after == Names{"api"});
+    CHECK(up(daemon, changed) == "api replaced, web restarted");
+    await_run(daemon, run(1, 2));
+    CHECK(pending() == Names{"api", "web"});
+    // Whoever asks again meanwhile is told the same, and waits for the same.
+    CHECK(up(daemon, changed) == "api kept, web restarted");
+    api.run = 2;
+    SECTION("it comes") {
+        api.out("up\n");
+        daemon.advance_until(10ms, [&] { return daemon.shims.find(run(2, 2)) != nullptr; });
+        CHECK(pending() == Names{"web"});
+        web.run = 2;
+        SECTION("and what was restarted with it, too") {
+            web.out("up\n");
+            daemon.advance_until(10ms, [&] { return pending().empty(); });
+        }
+        SECTION("and what was restarted with it fails") {
+            await_run(daemon, run(2, 2));
+            daemon.shims.find(run(2, 2))->end(4);
+            await_state(daemon, 2, ProcessState::exited);
+            CHECK(daemon.supervisor.plans().progress(file, {}).failed == Names{"web"});
+        }
+    }
+    SECTION("it fails: what was to be restarted with it runs on") {
+        daemon.shims.find(run(1, 2))->end(4);
+        await_state(daemon, 1, ProcessState::exited);
+        CHECK(daemon.supervisor.plans().progress(file, {}).failed == Names{"api"});
+        CHECK(pending().empty());
+        CHECK(daemon.supervisor.find({2})->run == 1);
+    }
+}
+
 TEST_CASE(
     "given what was to be begun anew and was not, when up is asked for again, then nothing is said to have changed") {
     DaemonInProcess daemon;
-    const UpOrder order = order_of({process("db"), process("api", {on("db")})});
-    up(daemon, order);
-    await_state(daemon, 2, ProcessState::running);
-    daemon.shims.obeys_stop = false;
-    UpOrder anew = order;
-    anew.anew = {"db", "api"};
-    CHECK(up(daemon, std::move(anew)) == "db replaced, api replaced");
-    CHECK(error_code(daemon.call("stop_process", Json{{"process", "shop/db"}, {"force", true}})) == "");
-    daemon.run_until([&] { return daemon.supervisor.plans().progress(file, {}).pending.empty(); });
-    CHECK(daemon.supervisor.find({2})->state == ProcessState::running);
-    const auto looked = wait(daemon, daemon.supervisor.look_up(UpOrder(order)));
+    up(daemon, shop());
+    await_run(daemon, run(2, 1));
+    daemon.shims.find(run(2, 1))->end(0);
+    await_state(daemon, 3, ProcessState::running);
+    UpOrder anew = shop();
+    anew.again = {"migrate"};
+    anew.anew = {"api"};
+    CHECK(up(daemon, std::move(anew)) == "db kept, migrate begun, api replaced");
+    await_run(daemon, run(2, 2));
+    daemon.shims.find(run(2, 2))->end(1);
+    await_state(daemon, 2, ProcessState::exited);
+    CHECK(daemon.supervisor.find({3})->run == 1);
+    const auto looked = wait(daemon, daemon.supervisor.look_up(shop()));
     REQUIRE(looked);
-    CHECK(text(*looked) == "db begun, api replaced");
+    CHECK(text(*looked) == "db kept, migrate begun, api replaced");
     for (const auto& each : *looked) CHECK(each.keys.empty());
 }
 

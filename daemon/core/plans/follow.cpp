@@ -121,6 +121,8 @@ void Plans::perform(const ProjectPtr& project, const ProjectPlan::Actions& actio
             const bool is_on_its_way = project->restarting.contains(restart_it->process);
             if (const auto process = is_on_its_way ? nullptr : process_of(restart_it->process))
                 world_.tasks.spawn("planned restart of " + process->name(), restart(project, process));
+            else
+                project->plan.refuse_restart(restart_it->process);
         } else if (const auto* fail_it = std::get_if<FailProcess>(&action)) {
             if (const auto process = process_of(fail_it->process)) {
                 Cause cause{.code = CauseCode::dependency, .text = fail_it->because};
@@ -201,9 +203,11 @@ Task<> Plans::restart(ProjectPtr project, ProcessPtr process) {
     request.process = process->name();
     std::string actor = process->record.planned_by;
     auto restarted = co_await operations_.restart(std::move(request), std::move(actor));
-    if (!restarted)
-        project->warnings.push_back(
-            fmt::format("{} was not restarted: {}", process->name(), restarted.error().message));
+    if (restarted) co_return;
+    project->warnings.push_back(fmt::format("{} was not restarted: {}", process->name(), restarted.error().message));
+    if (const auto& membership = process->record.definition.membership)
+        project->plan.refuse_restart(membership->process);
+    project->moved.notify_all();
 }
 
 }  // namespace persistproc::core

@@ -178,7 +178,18 @@ void Plans::look_ahead(const UpOrder& order, const std::vector<StepPtr>& steps) 
     }
     if (order.without_dependencies) plan.leave_out(order.chosen);
     plan.up({});
-    for (const auto& step : steps) step->told.after = plan.missing(step->told.process);
+    for (const auto& step : steps) {
+        step->told.after = plan.missing(step->told.process);
+        tell_restart(plan, step->told);
+    }
+}
+
+void Plans::tell_restart(const ProjectPlan& plan, UpStep& told) {
+    auto with = plan.restarts_with(told.process);
+    const bool runs_on = told.what == UpStep::What::kept || told.what == UpStep::What::adopted;
+    if (!runs_on || with.empty()) return;
+    told.what = UpStep::What::restarted;
+    told.after = std::move(with);
 }
 
 Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
@@ -260,7 +271,6 @@ Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
         // Whoever watches its files is to hear of it, also where it runs on.
         ++process->ups;
         driver_.announce(*process);
-        out.push_back(step->told);
     }
     project->warnings.clear();
     project->is_hastened = false;
@@ -272,6 +282,10 @@ Task<Result<std::vector<UpStep>>> Plans::up(UpOrder order, std::string actor) {
         driver_.announce(*step->process);
     }
     perform(project, project->plan.up({}));
+    for (const auto& step : *steps) {
+        tell_restart(project->plan, step->told);
+        out.push_back(step->told);
+    }
     co_return out;
 }
 

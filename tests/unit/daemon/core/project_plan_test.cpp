@@ -290,6 +290,44 @@ TEST_CASE("given an edge that restarts, when its dependency is ready in a new ru
     CHECK(text(plan.learn("api", started(2))).empty());
 }
 
+TEST_CASE("given a chain of edges that restart, when its first is new, then all behind it are about to be restarted") {
+    using Names = std::vector<std::string>;
+    Dependency on_db = on("db"), on_api = on("api");
+    on_db.restart = on_api.restart = true;
+    ProjectPlan plan({{"web", false, {on_api}}, {"api", false, {on_db}}, {"db", false, {}}});
+    for (const auto* name : {"db", "api", "web"}) plan.adopt(name, Stage::up, ready(1));
+    plan.up({});
+    CHECK(plan.restarts_with("web").empty());
+    plan.adopt("db", Stage::waiting, ready(1));
+    CHECK(plan.restarts_with("api") == Names{"db"});
+    CHECK(plan.restarts_with("web") == Names{"api"});
+    CHECK(text(plan.up({})) == "start db");
+    plan.learn("db", started(2));
+    // Another up looks at all of it anew meanwhile.
+    ProjectPlan later({{"web", false, {on_api}}, {"api", false, {on_db}}, {"db", false, {}}});
+    later.remember(plan);
+    later.adopt("db", Stage::up, started(2));
+    for (const auto* name : {"api", "web"}) later.adopt(name, Stage::up, ready(1));
+    CHECK(text(later.up({})).empty());
+    CHECK(later.restarts_with("api") == Names{"db"});
+    SECTION("it comes") {
+        CHECK(text(later.learn("db", ready(2))) == "restart api for db");
+        // Until the run that was asked for is there.
+        CHECK(later.restarts_with("api") == Names{"db"});
+        later.learn("api", started(2));
+        CHECK(later.restarts_with("api").empty());
+        CHECK(later.restarts_with("web") == Names{"api"});
+        CHECK(text(later.learn("api", ready(2))) == "restart web for api");
+        later.refuse_restart("web");
+        CHECK(later.restarts_with("web").empty());
+    }
+    SECTION("it cannot come: they run on") {
+        later.learn("db", ended(2, false));
+        CHECK(later.restarts_with("api").empty());
+        CHECK(later.restarts_with("web").empty());
+    }
+}
+
 TEST_CASE("given work that has failed, when who needs it runs, then it is in the way, and what has ended is not") {
     ProjectPlan plan(
         {{"api", false, {on("db"), on("migrate", Condition::done)}}, {"db", false, {}}, {"migrate", true, {}}});
