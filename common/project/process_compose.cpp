@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <map>
 
 #include "common/base/text.hpp"
@@ -70,7 +71,7 @@ constexpr Key entry_keys[] = {
     {"is_tty", Meaning::noted, "programs have no terminal yet"},
     {"log_location", Meaning::noted, "output is kept by persistproc"},
     {"log_configuration", Meaning::noted, "output is kept by persistproc"},
-    {"watch", Meaning::noted, "is not read from here yet"},
+    {"watch"},
     {"is_foreground", Meaning::refused, "programs that need the terminal are run there"},
     {"is_interactive", Meaning::refused, "programs that need the terminal are run there"},
     {"is_elevated", Meaning::refused, "nothing is run as another user"},
@@ -99,6 +100,18 @@ constexpr Key availability_keys[] = {{"restart"},
                                      {"exit_on_end", Meaning::noted, "the others run on when it ends"},
                                      {"exit_on_failure", Meaning::noted, "the others run on when it fails"},
                                      {"exit_on_skipped", Meaning::noted, "the others run on when it is skipped"}};
+constexpr Key watch_keys[] = {
+    {"paths"},
+    {"debounce"},
+    {"disable_default_excludes"},
+    {"max_entries", Meaning::same},
+    {"buffer_size", Meaning::same},
+    {"cascade", Meaning::noted, "what depends on it runs on; in persistproc.toml an edge says restart = true"}};
+constexpr Key watch_path_keys[] = {{"path"}, {"include"}, {"exclude"}};
+// What that program leaves out beyond what is left out here.
+constexpr const char* more_excludes[] = {".hg",           ".svn",        ".idea",    ".vscode",    "vendor",  "bin",
+                                         "venv",          ".mypy_cache", ".nuxt",    ".terraform", ".gradle", ".direnv",
+                                         ".pytest_cache", "result",      "*.log.gz", ".DS_Store"};
 constexpr Key shutdown_keys[] = {
     {"command"}, {"signal"}, {"timeout_seconds"}, {"parent_only", Meaning::noted, "the whole tree is ended"}};
 
@@ -365,6 +378,7 @@ private:
         add_checks(given, vars, path, out);
         if (const Node* const availability = given.find("availability")) add_restart(*availability, path, out);
         if (const Node* const shutdown = given.find("shutdown")) add_shutdown(*shutdown, vars, path, out);
+        if (const Node* const watch = given.find("watch")) add_watch(*watch, given.find("working_dir"), path, out);
         if (const Node* const codes = given.find("success_exit_codes")) {
             Node list = make_list(codes->at);
             for (const Node& each : codes->items) list.items.push_back(number(each, path + ".success_exit_codes"));
@@ -567,6 +581,64 @@ private:
         }
         if (const Node* const timeout = shutdown.find("timeout_seconds"))
             add_member(out, "grace", number(*timeout, path + ".timeout_seconds"));
+    }
+
+    /// Roots below the process's directory, each with patterns of its own. Here all patterns are below the file's.
+    void add_watch(const Node& watch, const Node* directory, const std::string& process, Node& out) {
+        const std::string path = process + ".watch";
+        if (!watch.is_table()) return refuse(watch.at, path + ": a map is expected");
+        check_keys(watch, watch_keys, path);
+        Node paths = make_list(watch.at), ignore = make_list(watch.at);
+        const Node* const roots = watch.find("paths");
+        if (roots == nullptr || !roots->is_list()) return refuse(watch.at, path + ".paths: a list is expected");
+        for (const Node& each : roots->items) {
+            const Node* const given = each.is_table() ? each.find("path") : nullptr;
+            if (given == nullptr || !is_text(*given, path + ".paths.path"))
+                return refuse(each.at, path + ".paths: a map with a path is expected");
+            check_keys(each, watch_path_keys, path + ".paths");
+            const std::string base = directory != nullptr ? directory->text : std::string();
+            std::string root = (std::filesystem::path(base) / given->text).lexically_normal().generic_string();
+            while (root.size() > 1 && root.ends_with('/')) root.pop_back();
+            const bool is_told = root.find_first_of("${") == std::string::npos;
+            if (!is_told || root.starts_with('/') || root.starts_with("..")) {
+                add_problem(notes_, each.at, path + ".paths: nothing outside of the file's directory is watched");
+                continue;
+            }
+            const std::string below = root == "." ? std::string() : root + "/";
+            const Node *const include = each.find("include"), *const exclude = each.find("exclude");
+            if (include == nullptr) add_pattern(paths, below + "**", each.at);
+            // It may be a file.
+            if (include == nullptr && !below.empty()) add_pattern(paths, root, each.at);
+            add_patterns(include, below, true, path, paths);
+            add_patterns(exclude, below, false, path, ignore);
+        }
+        if (paths.items.empty()) return;
+        Node table = make_table(watch.at);
+        add_member(table, "paths", std::move(paths));
+        const Node* const all = watch.find("disable_default_excludes");
+        const bool keeps_all = all != nullptr && flag(*all, path + ".disable_default_excludes");
+        if (keeps_all) add_member(table, "defaults", make_boolean(false, all->at));
+        if (!keeps_all)
+            for (const char* const each : more_excludes) add_pattern(ignore, each, watch.at);
+        add_member(table, "ignore", std::move(ignore));
+        add_member(table, "gitignore", make_boolean(false, watch.at));
+        if (const Node* const pause = watch.find("debounce"))
+            if (is_text(*pause, path + ".debounce")) add_member(table, "debounce", make_text(pause->text, pause->at));
+        add_member(out, "watch", std::move(table));
+    }
+    static void add_pattern(Node& to, std::string pattern, Place at) {
+        to.items.push_back(make_text(std::move(pattern), at));
+        to.items.back().is_literal = true;
+    }
+    /// One without a slash is of names, at any depth.
+    void add_patterns(const Node* given, const std::string& below, bool are_paths, const std::string& path, Node& to) {
+        if (given == nullptr) return;
+        for (const Node& each : given->items) {
+            if (!is_text(each, path + ".paths")) continue;
+            const bool is_name = each.text.find('/') == std::string::npos;
+            const std::string names = are_paths && !below.empty() ? below + "**/" : std::string();
+            add_pattern(to, (is_name ? names : below) + each.text, each.at);
+        }
     }
 
     void add_to_group(const Node& given, const std::string& name, const std::string& path) {

@@ -1,5 +1,7 @@
 #include "common/project/foreign.hpp"
 
+#include <algorithm>
+
 #include "tests/unit/common/project/world.hpp"
 
 namespace persistproc::project {
@@ -260,6 +262,50 @@ processes:
     CHECK(cache.success_codes == std::vector<int>{0, 143});
     CHECK(project.find("daemon")->oneshot);
     CHECK(project.find("daemon")->definition.restart == domain::RestartPolicy::on_failure);
+}
+
+TEST_CASE("given a process-compose file that watches, when it is read, then its roots are patterns of the project") {
+    World world = world_of(R"yaml(processes:
+  api:
+    command: x
+    working_dir: ./srv
+    watch:
+      debounce: 400ms
+      max_entries: 100
+      paths:
+        - path: ./src
+          exclude: ["*_test.go", "testdata/**"]
+        - path: .
+          include: ["*.go", "conf/*.yml"]
+  rest:
+    command: y
+    watch: {cascade: true, disable_default_excludes: true, paths: [{path: .}, {path: ../other}, {path: /etc}]}
+)yaml",
+                           compose_file);
+    const Project project = world.good(compose_file);
+    const auto& api = *project.find("api")->watch;
+    CHECK(api.paths == Words{"srv/src/**", "srv/src", "srv/**/*.go", "srv/conf/*.yml"});
+    CHECK(api.debounce_seconds == 0.4);
+    CHECK(api.defaults);
+    CHECK(!api.gitignore);
+    REQUIRE(api.ignore.size() > 2);
+    CHECK(api.ignore[0] == "*_test.go");
+    CHECK(api.ignore[1] == "srv/src/testdata/**");
+    CHECK(std::find(api.ignore.begin(), api.ignore.end(), "vendor") != api.ignore.end());
+    const auto& rest = *project.find("rest")->watch;
+    CHECK(rest.paths == Words{"**"});
+    CHECK(rest.ignore.empty());
+    CHECK(!rest.defaults);
+    const auto notes = notes_of(world, compose_file);
+    REQUIRE(notes.size() == 3);
+    CHECK(notes[0].find("watch.cascade") != std::string::npos);
+    CHECK(notes[1].find("nothing outside of the file's directory is watched") != std::string::npos);
+    for (const auto* wrong : {"watch: src", "watch: {debounce: 1s}", "watch: {paths: [src]}", "watch: {paths: [{}]}"}) {
+        const auto refused =
+            world_of("processes:\n  a:\n    command: x\n    " + std::string(wrong) + "\n", compose_file)
+                .load(compose_file);
+        CHECK(!refused.project);
+    }
 }
 
 TEST_CASE("given an override, when a process-compose file is read, then it lies over it") {
