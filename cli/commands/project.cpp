@@ -45,8 +45,9 @@ int show(const Console& console, const ops::CheckResponse& project) {
     } else {
         if (project.problems.empty())
             console.print(format::project_text(project, console.style()) +
-                          (project.allowed ? "\nagents may start it as it is\n"
-                                           : "\nagents may not start it: persistproc allow lets them\n"));
+                          fmt::format("\ndigest {}\n{}\n", project.digest,
+                                      project.allowed ? "agents may start it as it is"
+                                                      : "agents may not start it: persistproc allow lets them"));
         say_what_is_wrong(console, project);
     }
     return project.problems.empty() ? 0 : wrong_file_status;

@@ -54,6 +54,7 @@ class Check(harness.TestCase):
         self.assertEqual(shown.count("; proposed: not booked yet)"), 3, shown)
         whole = self.ok("check", "--json").json()
         self.assertEqual([each["name"] for each in whole["processes"]], ["db", "api"])
+        self.assertIn(f"\ndigest {whole['digest']}\n", shown)
         self.assertEqual(len({each["number"] for each in whole["ports"]}), 3)
         # From below, by its directory and by its name.
         (self.place.work / "src").mkdir()
