@@ -101,6 +101,7 @@ ProjectPlan::Actions ProjectPlan::learn(const std::string& process, PlanFacts fa
     // What was said of an earlier run is no word about the one that was asked for.
     if (now.run > item.run_before) item.awaits_run = false;
     if (now.run > item.restarted_run || now.is_final) item.restarted_run = 0;
+    note_own_run(item);
     switch (item.stage) {
         case Stage::starting:
             if (!item.awaits_run && (now.has_started || now.is_final)) item.stage = Stage::up;
@@ -167,6 +168,7 @@ void ProjectPlan::remember(const ProjectPlan& before) {
             const bool is_known = edge.restart && seen != found->second.seen_runs.end();
             if (is_known && items_.contains(edge.process)) item.seen_runs[edge.process] = seen->second;
         }
+        item.known_run = found->second.known_run;
         item.restarted_run = found->second.restarted_run;
         item.restarted_with = found->second.restarted_with;
     }
@@ -206,6 +208,17 @@ ProjectPlan::Edge ProjectPlan::judge(const Dependency& edge) const {
 bool ProjectPlan::is_left_out(const Dependency& edge) const {
     const auto found = items_.find(edge.process);
     return found == items_.end() || (found->second.stage == Stage::idle && !found->second.facts.has_tree);
+}
+
+/// What is there when it begins, whoever began it, is what it knows.
+void ProjectPlan::note_own_run(Item& item) {
+    if (item.facts.run <= item.known_run) return;
+    item.known_run = item.facts.run;
+    for (const Dependency& edge : item.process.depends_on) {
+        const auto target = items_.find(edge.process);
+        if (edge.restart && target != items_.end() && judge(edge) == Edge::holds)
+            item.seen_runs[edge.process] = target->second.facts.run;
+    }
 }
 
 void ProjectPlan::move_on(Actions& into) {

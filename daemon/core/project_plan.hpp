@@ -131,6 +131,7 @@ private:
         bool awaits_run = false;                         // that start has no run yet
         std::uint32_t run_before = 0;                    // the newest when it was asked to start
         std::map<std::string, std::uint32_t> seen_runs;  // of those it is restarted with: the run it knows
+        std::uint32_t known_run = 0;                     // of its own: the newest that was heard of
         std::uint32_t restarted_run = 0;                 // that was asked to be replaced, and is the newest; 0: none
         std::vector<std::string> restarted_with;         // and why
     };
@@ -142,6 +143,7 @@ private:
     bool is_left_out(const domain::Dependency& edge) const;
     bool has_done_its_work(const Item& item) const;
     static void fail(Item& item);
+    void note_own_run(Item& item);
     void move_on(Actions& into);
     bool move_waiting(Item& item, Actions& into);
     bool move_stopping(Item& item, Actions& into);

@@ -328,6 +328,25 @@ TEST_CASE("given a chain of edges that restart, when its first is new, then all 
     }
 }
 
+TEST_CASE(
+    "given an edge that restarts, when the dependent was begun after what it is restarted with, then it runs on") {
+    Dependency edge = on("db");
+    edge.restart = true;
+    ProjectPlan plan({{"api", false, {edge}}, {"db", false, {}}});
+    plan.up({"api", "db"});
+    plan.learn("db", ready(1));
+    plan.learn("api", started(1));
+    plan.learn("api", ended(1, false));
+    plan.learn("db", started(2));
+    plan.learn("db", ready(2));
+    // Somebody starts it by itself.
+    plan.adopt("api", Stage::up, started(2));
+    CHECK(text(plan.learn("api", started(2))).empty());
+    CHECK(plan.restarts_with("api").empty());
+    plan.learn("db", started(3));
+    CHECK(text(plan.learn("db", ready(3))) == "restart api for db");
+}
+
 TEST_CASE("given work that has failed, when who needs it runs, then it is in the way, and what has ended is not") {
     ProjectPlan plan(
         {{"api", false, {on("db"), on("migrate", Condition::done)}}, {"db", false, {}}, {"migrate", true, {}}});
