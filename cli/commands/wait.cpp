@@ -160,8 +160,9 @@ std::optional<Error> failure_of(const WaitArguments& options, const Waited& wait
     return std::nullopt;
 }
 
-/// Of which the end is waited for.
+/// Of which the end is waited for; nothing: the daemon knows whether it is this one, or the one after a restart.
 std::optional<std::string> run_to_end(const ProcessView& view) {
+    if (view.state == ProcessState::stopping) return std::nullopt;
     const auto id = domain::find_process_id(view.id);
     const auto number = view.run && id ? domain::find_run_number(*view.run, *id) : std::nullopt;
     if (!number || view.state != ProcessState::backoff) return view.run;

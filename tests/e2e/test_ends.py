@@ -99,6 +99,23 @@ class Ends(harness.TestCase):
         for tool, arguments in (("wait_for_process", {"until": "exit"}), ("get_process_output", {})):
             self.assertIn("SIGKILL was not sent by persistproc", agent.call(tool, process="web", **arguments).text)
 
+    def test_a_wait_that_begins_during_a_restart_is_for_the_run_behind_it(self):
+        ready, end = self.place.work / "ready", self.place.work / "end"
+        script = f"trap 'until [ -e {end} ]; do sleep 0.02; done; exit 0' TERM; touch {ready}; while :; do sleep 0.02; done"
+        self.start("web", ["sh", "-c", script])
+        harness.eventually("its trap", ready.exists)
+        restart = self.background("restart", "web")
+        harness.eventually("it is asked to end", lambda: self.view("web")["state"] == "stopping")
+        waits = [self.background("wait", "web", "--exit"), self.background("wait", "web", "--exit", "--json")]
+        for wait in waits:
+            harness.eventually("it waits", wait.is_connected)
+        end.touch()
+        self.assertEqual(restart.wait().code, 0)
+        self.ok("signal", "KILL", "web")
+        text, answer = (wait.wait() for wait in waits)
+        self.assertEqual((text.code, answer.code), (128 + signal.SIGKILL, 128 + signal.SIGKILL), (text, answer))
+        self.assertEqual(answer.json()["run"], "p1.2")
+
     def test_a_stop_of_the_run_before_is_none_of_the_next_one(self):
         """Told anew by the next daemon, since something of it is left."""
         self.start("web", ["sh", "-c", "sleep 600 & exit 3"])
