@@ -18,6 +18,7 @@
 
 #include "cli/console.hpp"
 #include "cli/environment.hpp"
+#include "cli/probes.hpp"
 #include "cli/run_survey.hpp"
 #include "cli/silent_daemon.hpp"
 #include "common/base/file.hpp"
@@ -153,15 +154,12 @@ Result<void> start_daemon(const CommonOptions& options) {
     if (::pipe2(ends, O_CLOEXEC) != 0) return base::os_failure("pipe", errno);
     base::UniqueFd ready(ends[0]), tell(ends[1]);
 
-    std::vector<std::string> words = {program->native(),
-                                      "--data-dir",
-                                      options.data_directory,
-                                      "--port",
-                                      std::to_string(options.port),
-                                      "--ready-fd",
-                                      std::to_string(ready_fd)};
+    std::vector<std::string> words = {program->native(), "--data-dir", options.data_directory, "--port",
+                                      std::to_string(options.port)};
     if (options.compat) words.emplace_back("--compat");
     words.insert(words.end(), options.daemon_flags.begin(), options.daemon_flags.end());
+    const std::vector<std::string> flags(words.begin() + 1, words.end());
+    words.insert(words.end(), {"--ready-fd", std::to_string(ready_fd)});
     std::vector<std::string> variables = inherited_environment(::environ);
     std::vector<char*> argv, environment;
     for (auto& word : words) argv.push_back(word.data());
@@ -193,6 +191,9 @@ Result<void> start_daemon(const CommonOptions& options) {
         return Error{ErrorCode::unavailable,
                      fmt::format("the daemon did not start: {}: {}", program->native(), std::strerror(why))};
     }
+    // It ends without a word for its flags and settings alone, which are as wrong as those of the client.
+    const auto fine = polled > 0 ? check_daemon_start(*program, flags) : Result<void>();
+    if (!fine && fine.error().code == ErrorCode::invalid) return fine.error();
     const std::string why = last_line(log_path, log_size);
     if (polled == 0)
         return Error{ErrorCode::unavailable, fmt::format("the daemon does not serve after {} s; see {}",

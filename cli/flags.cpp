@@ -82,10 +82,10 @@ Result<void> apply_flags(const std::vector<Flag>& flags, const std::vector<Given
         const auto flag =
             std::find_if(flags.begin(), flags.end(), [&](const Flag& of) { return of.name == each->name; });
         CLI::Option* option = app.get_option("--" + each->name);
-        // Given twice, the later one counts; a list grows. By two names nobody has said one thing and then another.
+        // Which of two was meant nobody can know.
         const auto differs = std::find_if(given.begin(), each, [&](const GivenFlag& before) {
-            return before.name == each->name && before.other != each->other &&
-                   (before.value != each->value || before.is_empty_tail() || each->is_empty_tail());
+            return before.name == each->name &&
+                   (before.value != each->value || before.is_empty_tail() != each->is_empty_tail());
         });
         if (!flag->repeats && differs != each)
             return Error{ErrorCode::invalid,

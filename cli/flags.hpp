@@ -26,9 +26,10 @@ struct Flag {
     schema::FieldFacts facts;
     std::string name;  // without "--"
     bool takes_value = false;
-    bool repeats = false;                                       // each use adds one; else the last one counts
+    bool repeats = false;                                       // each use adds one; else there is one value
     std::vector<std::string_view> words;                        // the only values there are; empty: see `facts.kind`
     bool has_more_words = false;                                // `words` are only the plain ones
+    bool has_words_of_answers = false;                          // they are shown as answers have them, with underscores
     std::function<Result<void>(const std::string& text)> take;  // errors: invalid, without the flag's name
 };
 
@@ -36,7 +37,8 @@ struct Flag {
 std::string flag_text(const Flag& flag);
 std::vector<FlagShape> shapes_of(const std::vector<Flag>& flags);
 
-/// Gives the flags their values, in order. Errors: invalid, one line that begins with the flag's name.
+/// Gives the flags their values, in order. Errors: invalid, one line that begins with the flag's name; two values for a
+/// flag that takes one.
 Result<void> apply_flags(const std::vector<Flag>& flags, const std::vector<GivenFlag>& given);
 
 namespace detail {
@@ -147,6 +149,7 @@ Flag make_flag(const schema::FieldFacts& facts, M& into) {
         flag.has_more_words = true;
     }
     if constexpr (is_open_word<Value>) {
+        flag.has_words_of_answers = true;
         for (const auto& [value, name] : schema::EnumNames<typename OpenWord<Value>::Of>::names)
             flag.words.push_back(name);
         flag.has_more_words = true;

@@ -110,16 +110,18 @@ Result<Invocation> finish(Line& line, std::string_view word, const CommonFlags& 
     Given given{.subcommand = word,
                 .common = out.common,
                 .flags = {},
-                .repeated = {},
                 .dashes = split.dashes,
                 .implied = implied,
                 .line = fmt::format("persistproc {}", word),
                 .all_flags = shapes_of(line.flags),
                 .own_flags = {}};
-    for (const GivenFlag& flag : split.flags)
-        if (!given.flags.insert_or_assign(flag.name, flag).second) given.repeated.insert(flag.name);
+    for (const GivenFlag& flag : split.flags) given.flags.insert_or_assign(flag.name, flag);
     for (const TypedFlag& flag : sort_out(split.typed, given.all_flags).flags) given.line += " " + flag.text;
     given.own_flags.assign(given.all_flags.begin(), given.all_flags.begin() + static_cast<std::ptrdiff_t>(line.own));
+    const bool has_empty = std::find(split.words.begin(), split.words.end(), std::string()) != split.words.end();
+    if (has_empty && line.subcommand->typed.words_kind == schema::ValueKind::target)
+        return Error{ErrorCode::invalid,
+                     fmt::format("{}: an empty word names no process; is a variable of your shell unset?", word)};
     if (auto taken = line.subcommand->take(line.arguments.get(), std::move(split.words), given); !taken)
         return taken.error();
     out.subcommand = line.subcommand;

@@ -4,7 +4,6 @@
 /// completion come from the table.
 #include <map>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -24,7 +23,6 @@ struct Given {
     std::string_view subcommand;
     const CommonOptions& common;
     std::map<std::string, GivenFlag> flags;  // by name, the last of each
-    std::set<std::string> repeated;          // those given more than once
     bool dashes = false;                     // `--` stands before the words, or among them where flags may
     bool implied = false;                    // the subcommand was left out: it is run
     // For advice: "persistproc start --label x", what was typed before the words; and which flags there are.

@@ -214,8 +214,6 @@ Result<void> ListArguments::take(std::vector<std::string> words, const Given& gi
     if (has_all && targets.size() > 1)
         return Error{ErrorCode::invalid, "\"all\" stands for every process: give no other target beside it"};
     if (has_all) targets.clear();
-    if (given.repeated.contains("state"))
-        return Error{ErrorCode::invalid, fmt::format("{}: --state names one state; give it once", given.subcommand)};
     // Who names what they want to see gets all of it.
     all = all || has_all || !targets.empty() || request.state.has_value();
     if (watch && given.common.format == OutputFormat::json)

@@ -278,10 +278,9 @@ void add_kind(Answer& answer, ValueKind kind) {
 void add_value(Answer& answer, const Flag& flag) {
     for (const std::string_view each : flag.words) {
         std::string word(each);
-        std::replace(word.begin(), word.end(), '_', '-');  // as flags are written
+        if (!flag.has_words_of_answers) std::replace(word.begin(), word.end(), '_', '-');
         answer.add(word);
     }
-    // The states are words of answers, where a newer daemon may have others.
     add_kind(answer, flag.facts.kind);
 }
 

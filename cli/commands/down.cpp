@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -15,10 +16,29 @@
 #include "cli/slow_end.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
+#include "common/base/text.hpp"
+#include "common/project/names.hpp"
 
 namespace persistproc::cli::commands {
 
 namespace {
+
+/// The first of `names` that the file defines no process or group for, as far as it can be read; nothing: there is
+/// none.
+std::optional<Error> find_unknown(const std::vector<std::string>& names, const project::FoundFile& found) {
+    std::vector<std::string> known;
+    for (const auto& each : project::find_names("", found.file, ""))
+        for (const std::string& name : {each.name, each.script})
+            if (!name.empty()) known.push_back(name);
+    for (const std::string& name : names) {
+        if (known.empty() || std::find(known.begin(), known.end(), name) != known.end()) continue;
+        const std::string near = base::nearest_word(name, known);
+        return Error{ErrorCode::not_found,
+                     fmt::format("{}: no process or group is {}{}", base::escape_line(found.file),
+                                 base::quote(base::excerpt(name)), near.empty() ? near : "; nearest: " + near)};
+    }
+    return std::nullopt;
+}
 
 /// Shared by the tasks of one call; it outlives them.
 struct Round {
@@ -98,6 +118,7 @@ static Task<int> down(Context context, DownArguments options) {
     if (!*client) {
         const auto found = find_project(request->directory, request->file);
         if (!found) co_return fail_for_project(console, found.error());
+        if (auto unknown = find_unknown(request->names, *found)) co_return fail_for_project(console, *unknown);
         ops::RunProjectResponse nothing;
         nothing.file = found->file;
         if (console.json()) console.print(format::project_run_json(nothing));

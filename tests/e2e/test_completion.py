@@ -83,6 +83,7 @@ class Completion(harness.TestCase):
         self.assertEqual(self.tab("persistproc output --stream=std"), ["stdout", "stderr"])
         self.assertEqual(self.tab("persistproc start --stop-signal=SIGUS"), ["SIGUSR1", "SIGUSR2"])
         self.assertEqual(self.tab("persistproc list --state=unr"), ["unreachable"])
+        self.assertEqual(self.tab("persistproc list --state gave"), ["gave_up"])
         self.assertEqual(self.tab("persistproc run --restart on"), ["on-failure"])
         self.assertEqual(self.tab("persistproc signal US"), ["USR1", "USR2"])
         self.assertEqual(self.tab("persistproc signal SIGUS"), ["SIGUSR1", "SIGUSR2"])

@@ -174,6 +174,21 @@ class Client(harness.TestCase):
                 self.ok("list", "--help")
         self.file.unlink()
 
+    def test_what_keeps_a_daemon_from_beginning_is_refused_as_a_wrong_key_is(self):
+        self.ok("shutdown")
+        for text, why in (
+            ("auth = 'none'", 'auth: peer or token, got "none"'),
+            ("keep-ended = 'x'", 'keep-ended: a whole number is expected, got "x"'),
+            ("total-log-limit = '1KiB'", "total-log-limit: at least 1MiB"),
+            ("allow-origin = 'x'", "allow-origin: an origin such as"),
+        ):
+            self.file.write_text(f"[daemon]\n{text}\n")
+            for words in (("run", "true"), ("serve", "--detach")):
+                refused = self.cli(*words)
+                self.assertEqual(refused.code, 2, refused)
+                self.assertOneLine(refused.err, f"persistproc: {self.file}: line 2, column 1: {why}")
+        self.file.unlink()
+
     def test_a_directory_in_its_place_is_refused_as_a_wrong_file(self):
         self.file.mkdir()
         refused = self.cli("list")

@@ -115,6 +115,17 @@ class Up(Case):
         # What was applied goes down without its file.
         self.ok("down")
 
+    def test_an_unknown_name_is_told_where_there_is_no_daemon_too(self):
+        self.write(SHOP % "red")
+        self.ok("shutdown")
+        self.assertEqual(self.cli("down", "db").code, 0)
+        for _ in ("without", "with"):
+            refused = self.cli("down", "dbb")
+            self.assertEqual(refused.code, 2, refused)
+            self.assertOneLine(refused.err, "dbb")
+            if not self.is_served():
+                self.daemon.start()
+
     def test_an_interrupt_leaves_and_says_what_goes_on(self):
         self.write(SHOP % "red")
         up = self.background("up")

@@ -190,7 +190,9 @@ REFUSED = [
     ("ls -la", 2, "ls: unknown flag -l in -la: -o wide shows commands and who started them"),
     ("rm -rf api", 2, "rm: unknown flag -r in -rf: a process has nothing below it; -f removes also one that runs"),
     ("wait --all", 2, "wait: unknown flag --all: name the processes"),
-    ("list --state running --state exited", 2, "list: --state names one state; give it once"),
+    ("list --state running --state exited", 2,
+     "list: --state running and --state exited are one flag with two values: give it once"),
+    ("start --label x --label y true", 2, "start: --label x and --label y are one flag with two values: give it once"),
     ("run -it bash", 2, "unknown flag -it: programs get no terminal"),
     ("start --max-restarts 3 app", 2, "--restart on-failure:N"),
     ("run --rm app", 2, "persistproc rm or prune forgets it"),
@@ -209,6 +211,7 @@ REFUSED = [
     ("run --name x --label y true", 2, "--name x and --label y are one flag with two values: give it once"),
     ("run -e A=1 --label x --name y true", 2, "--label x and --name y are one flag"),
     ("stop -t 3 --grace 5 api", 2, "stop: -t 3 and --grace 5 are one flag"),
+    ("logs -n 0 -2 api", 2, "logs: --lines 0 and --lines 2 are one flag with two values: give it once"),
     ("logs --tail 5 -n 6 api", 2, "logs: --tail 5 and --lines 6 are one flag"),
     ("logs --tail 0 -n 0 api", 2, "logs: --tail 0 and --lines 0 are one flag"),
     ("logs -n 0 --tail 0 api", 2, "logs: --lines 0 and --tail 0 are one flag"),
@@ -297,6 +300,8 @@ REFUSED = [
 
 # One word, as a shell passes it on when it was quoted.
 LINES = [
+    (["status", ""], 2, "status: an empty word names no process"),
+    (["stop", "api", ""], 2, "stop: an empty word names no process"),
     (["wait", "api", "up on"], 125, "as what to wait for: persistproc wait api --pattern 'up on'"),
     (["wait", "api", "typo", "--exit"], 125, 'no process is "typo"'),
     (["wait", "typo", "api", "--exit"], 125, 'no process is "typo"'),
@@ -332,7 +337,6 @@ ACCEPTED = [
     ("logs --tail 2 api", "2\n3\n"),
     ("logs --tail=1 api", "3\n"),
     ("logs -1 api", "3\n"),
-    ("logs -n 0 -2 api", "2\n3\n"),
     ("logs -n 2 --tail 2 api", "2\n3\n"),
     ("logs --tail all api", "1\n2\n3\n"),
     ("logs -n 0 api", "1\n2\n3\n"),
@@ -612,9 +616,11 @@ class Records(harness.TestCase):
 
     def test_a_run_that_could_not_be_started_ends_as_a_shell_says(self):
         program = self.place.work / "gone"
-        program.write_text("#!/bin/sh\nexec sleep 600\n")
+        program.write_text("#!/bin/sh\necho up\nexec sleep 600\n")
         program.chmod(0o700)
         self.ok("start", "--label", "web", "--restart", "always", "--", "./gone")
+        # The shell opens its script by name.
+        self.ok("wait", "web", "--pattern", "up")
         program.unlink()
         self.ok("signal", "KILL", "web")
         harness.eventually("it is tried again", lambda: self.view("web")["reason"] == "exec_failed")

@@ -240,7 +240,8 @@ TEST_CASE("common flags stand on both sides of the subcommand; the later one cou
     CHECK(common_of({"--data-dir", "/x/y", "list"}).data_directory == "/x/y");
     CHECK(common_of({"list", "--data-dir", "/x/y"}).data_directory == "/x/y");
     CHECK(common_of({"--data-dir", "/x/y", "list", "--data-dir", "/z"}).data_directory == "/z");
-    CHECK(common_of({"--data-dir", "/a", "--data-dir", "/b", "list"}).data_directory == "/b");
+    CHECK(refusal_of({"--data-dir", "/a", "--data-dir", "/b", "list"}) ==
+          "--data-dir /a and --data-dir /b are one flag with two values: give it once");
     CHECK(common_of({"--json", "list"}).format == OutputFormat::json);
     CHECK(common_of({"list", "--format", "json"}).format == OutputFormat::json);
     CHECK(common_of({"--json", "list", "--format", "text"}).format == OutputFormat::text);
