@@ -137,14 +137,23 @@ Result<std::optional<Segment>> Segment::open(const fs::path& log_directory, std:
     const SegmentHeader& header = segment.header_;
     // Still being written, or what a power cut left of it.
     if (got < static_cast<ssize_t>(sizeof(SegmentHeader)) || is_blank(header)) return std::optional<Segment>{};
+    const auto corrupt = [&](std::string_view what) {
+        const fs::path output = data_path(log_directory, number);
+        std::error_code unknown;
+        const auto bytes = fs::file_size(output, unknown);
+        return Error{
+            ErrorCode::corrupt,
+            fmt::format("{}: {}; {} cannot be shown: read {}", segment.name_, what,
+                        base::counted(unknown ? 0 : bytes, "byte of output", "bytes of output"), output.native())};
+    };
     if (std::memcmp(header.magic, index_magic, sizeof index_magic) != 0)
-        return Error{ErrorCode::corrupt, fmt::format("{}: not an index of recorded output", segment.name_)};
+        return corrupt("not an index of recorded output");
     // The major comes first: a newer one may keep its checksum elsewhere.
     if (header.major != index_major)
         return Error{ErrorCode::unsupported, fmt::format("{}: format {} is newer than this program understands ({})",
                                                          segment.name_, header.major, index_major)};
     if (base::crc32c(&header, offsetof(SegmentHeader, crc)) != header.crc || header.segment != number)
-        return Error{ErrorCode::corrupt, fmt::format("{}: damaged header", segment.name_)};
+        return corrupt("damaged header");
 
     const fs::path data = data_path(log_directory, number);
     segment.data_.reset(::open(data.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));

@@ -416,7 +416,10 @@ TEST_CASE("what is no log of ours is refused; an empty one is empty") {
     {
         WrittenLog log(directory.path() / "foreign");
         std::fstream(log.index_file(1), std::ios::in | std::ios::out | std::ios::binary) << "something";
-        CHECK(read_lines(log.path(), LineQuery{}).error().code == ErrorCode::corrupt);
+        log.out("twelve bytes");
+        const Error refused = read_lines(log.path(), LineQuery{}).error();
+        CHECK(refused.code == ErrorCode::corrupt);
+        CHECK(refused.message.ends_with("; 12 bytes of output cannot be shown: read " + log.data_file(1).native()));
     }
     WrittenLog log(directory.path() / "newer");
     SegmentHeader header;
