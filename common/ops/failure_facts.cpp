@@ -26,8 +26,8 @@ std::string held_port_text(const FailureFacts& facts) {
     if (!facts.held_port) return {};
     std::string holder = "a process of another user";
     if (facts.holder_process)
-        holder = fmt::format("{0} {1}: persistproc stop {0}", *facts.holder_process,
-                             base::quote(facts.holder_label.value_or("")));
+        holder = fmt::format("{} {}{}", *facts.holder_process, base::quote(facts.holder_label.value_or("")),
+                             facts.only_awaited.value_or(false) ? "" : ": persistproc stop " + *facts.holder_process);
     else if (facts.holder_data_directory)
         holder = fmt::format("your persistproc daemon for {} (PID {})", *facts.holder_data_directory,
                              facts.holder_pid.value_or(0));

@@ -32,6 +32,7 @@ struct FailureFacts {
     std::optional<double> lived_seconds;
     std::optional<std::string> restarted_by;    // who asked for the run, where another one had been before
     std::optional<std::int64_t> held_port;      // that it wanted, and another one has
+    std::optional<bool> only_awaited;           // true: who waits wants that port; nothing shows that the program does
     std::optional<std::string> holder_process;  // its id, where it is one of ours
     std::optional<std::string> holder_label;    // and its label
     std::optional<std::int64_t> holder_pid;
@@ -49,6 +50,7 @@ struct FailureFacts {
         each(field("lived_seconds", &R::lived_seconds).left_out_if_absent());
         each(field("restarted_by", &R::restarted_by).left_out_if_absent());
         each(field("held_port", &R::held_port).left_out_if_absent());
+        each(field("only_awaited", &R::only_awaited).left_out_if_absent());
         each(field("holder_process", &R::holder_process).left_out_if_absent());
         each(field("holder_label", &R::holder_label).left_out_if_absent());
         each(field("holder_pid", &R::holder_pid).left_out_if_absent());
@@ -61,8 +63,8 @@ struct FailureFacts {
     }
 };
 
-/// `port 3000 is held by p4 "web": persistproc stop p4`, `… by node (PID 77)`; empty: it wanted none that another one
-/// has. Pure.
+/// `port 3000 is held by p4 "web": persistproc stop p4`, `… by node (PID 77)`; without advice where the port is only
+/// awaited; empty: there is none that another one has. Pure.
 std::string held_port_text(const FailureFacts& facts);
 
 }  // namespace persistproc::ops

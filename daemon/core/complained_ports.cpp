@@ -58,4 +58,10 @@ std::vector<int> ports_complained_of(const std::vector<std::string>& lines, cons
     return out;
 }
 
+std::vector<int> numbers_in(const std::vector<std::string>& words) {
+    std::vector<int> out;
+    for (const auto& word : words) add_numbers(word, out);
+    return out;
+}
+
 }  // namespace persistproc::core

@@ -10,4 +10,7 @@ namespace persistproc::core {
 std::vector<int> ports_complained_of(const std::vector<std::string>& lines, const std::vector<int>& given,
                                      const std::vector<std::string>& command);
 
+/// Those in the words that can be ports, in order. Pure.
+std::vector<int> numbers_in(const std::vector<std::string>& words);
+
 }  // namespace persistproc::core

@@ -55,6 +55,7 @@ bool has_failed_early(const rundir::RunState& state) {
 void add_holder(const Failure& failure, ops::FailureFacts& facts) {
     if (!failure.holder) return;
     facts.held_port = failure.holder->port;
+    if (failure.only_awaited) facts.only_awaited = true;
     if (failure.holder_process) {
         facts.holder_process = to_string(*failure.holder_process);
         facts.holder_label = failure.holder_label;
@@ -86,7 +87,8 @@ std::string failure_text(const Failure& failure) {
     return out;
 }
 
-Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::vector<int> wanted_ports) {
+Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::vector<int> wanted_ports,
+                                std::optional<int> awaited_port) {
     Failure out;
     out.run = run;
     const RunId wanted{id, run};
@@ -108,6 +110,10 @@ Task<Failure> Failures::explain(ProcessId id, std::uint32_t run, std::vector<int
     for (const int port : wanted_ports) {
         co_await find_holder(out, id, port);
         if (out.holder) break;
+    }
+    if (!out.holder && awaited_port) {
+        co_await find_holder(out, id, *awaited_port);
+        if (out.holder) out.only_awaited = !co_await asks_for(wanted, *awaited_port);
     }
     co_await find_good_run(out, id);
     co_return out;
@@ -172,6 +178,22 @@ Task<> Failures::find_holder(Failure& out, ProcessId id, int port) {
         }
         co_return;
     }
+}
+
+/// Whether its project, a word of its command or a variable gives it the port.
+Task<bool> Failures::asks_for(RunId run, int port) {
+    const auto spec = co_await directories_.load_spec(run);
+    if (!spec) co_return false;
+    if (const auto& membership = spec->definition.membership)
+        for (const auto& each : membership->ports)
+            if (each.number == port) co_return true;
+    const auto named = numbers_in(spec->argv);
+    if (std::find(named.begin(), named.end(), port) != named.end()) co_return true;
+    const std::string value = fmt::format("={}", port);
+    const auto& variables = spec->environment;
+    co_return std::any_of(variables.begin(), variables.end(), [&value](const std::string& each) {
+        return each.ends_with(value) && each.find('=') == each.size() - value.size();
+    });
 }
 
 Task<> Failures::find_good_run(Failure& out, ProcessId id) {

@@ -21,6 +21,7 @@ struct Failure {
     std::string restarted_by;                       // who asked for the run, where it is known and it was not its first
     std::optional<std::chrono::nanoseconds> since_restart;  // where it is known, too
     std::optional<rundir::PortHolder> holder;               // of the port that it wanted and has not
+    bool only_awaited = false;                              // who waits wants that port; nothing shows that it does
     std::optional<ProcessId> holder_process;                // where it is one of ours
     std::string holder_label;
     /// Meanwhile the kernel killed so many processes of its cgroup for want of memory; 0: none, or nobody knows.
@@ -55,8 +56,10 @@ public:
              boost::asio::thread_pool& threads)
         : clock_(clock), supervisor_(supervisor), directories_(directories), threads_(threads) {}
 
-    /// `wanted_ports`: one of which it has not, the likelier ones first. What cannot be read is left out.
-    Task<Failure> explain(ProcessId id, std::uint32_t run, std::vector<int> wanted_ports);
+    /// `wanted_ports`: one of which it has not, the likelier ones first. `awaited_port`: that somebody waits for,
+    /// whether the program wants it or not. What cannot be read is left out.
+    Task<Failure> explain(ProcessId id, std::uint32_t run, std::vector<int> wanted_ports,
+                          std::optional<int> awaited_port = std::nullopt);
     /// The ports that a run may have meant whose newest output says that one is taken, the likelier ones first.
     Task<std::vector<int>> find_complaints(RunId run);
     /// Nothing: it lives, or its last run did not fail.
@@ -66,6 +69,7 @@ public:
 
 private:
     Task<> find_holder(Failure& out, ProcessId id, int port);
+    Task<bool> asks_for(RunId run, int port);
     Task<> find_good_run(Failure& out, ProcessId id);
 
     async::Clock& clock_;

@@ -466,7 +466,14 @@ Task<Waited> Waiter::wait_for_port(WaitPtr wait) {
         }
         const MonoTime now = clock_.now();
         if (errors && errors->due() <= now) co_return co_await failed(*wait, *errors);
-        if (now >= wait->until) co_return co_await finish(WaitOutcome::timed_out, *wait);
+        if (now >= wait->until) {
+            auto result = co_await finish(WaitOutcome::timed_out, *wait);
+            const bool has_begun = before.is_live && before.run == wait->run;
+            if (result && has_begun)
+                (*result)->not_ready =
+                    ports.empty() ? "it listens on nothing" : fmt::format("it listens on {}", fmt::join(ports, ", "));
+            co_return result;
+        }
         const MonoTime next = std::min(wait->until, std::max(now + port_interval, poller.next(now)));
         co_await supervisor_.changed(wait->id, before.changes, next);
     }

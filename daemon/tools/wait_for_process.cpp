@@ -192,7 +192,8 @@ Task<std::optional<core::Failure>> explain(Backend backend, const ops::WaitReque
     }
     std::optional<int> port;
     if (waited.error) port = logstore::refused_port(*waited.error);
-    if (!port && request.until == ops::WaitCondition::port && request.port) port = static_cast<int>(*request.port);
+    std::optional<int> awaited;
+    if (request.until == ops::WaitCondition::port && request.port) awaited = static_cast<int>(*request.port);
     if (waited.end != ops::WaitOutcome::ended && is_looping(waited)) {
         const RunId ended{waited.process.id, waited.process.ended_run};
         auto of_last = co_await backend.failures.explain_ended(ended);
@@ -203,8 +204,8 @@ Task<std::optional<core::Failure>> explain(Backend backend, const ops::WaitReque
     if (port) ports.insert(ports.begin(), *port);
     // One that lives has nothing to compare its life with yet.
     const bool is_live = waited.end != ops::WaitOutcome::ended;
-    if (is_live && ports.empty()) co_return std::nullopt;
-    auto failure = co_await backend.failures.explain(waited.process.id, waited.run, std::move(ports));
+    if (is_live && ports.empty() && !awaited) co_return std::nullopt;
+    auto failure = co_await backend.failures.explain(waited.process.id, waited.run, std::move(ports), awaited);
     if (is_live && !port && !failure.holder) co_return std::nullopt;
     if (is_live) failure.lived.reset();
     co_return failure;

@@ -593,6 +593,27 @@ class TakenPorts(harness.TestCase):
             finished = self.cli("run", *harness.python(self.server, str(port)))
         self.assertRegex(notes(finished)[-1], rf"^port {port} is held by \S+ \(PID {os.getpid()}\)$")
 
+    def test_a_wait_for_a_port_that_the_program_does_not_want(self):
+        """Its holder is a fact, and to stop it no advice."""
+        api, web = harness.free_port(), harness.free_port()
+        self.start("api", harness.python(self.server, str(api)))
+        self.start("web", harness.python(self.server, str(web)))
+        for label, port in (("api", api), ("web", web)):
+            self.ok("wait", label, "--port", str(port))
+        told = self.mcp().call("wait_for_process", process="web", port=api, timeout_seconds=0.1)
+        self.assertIn(f': port (it listens on {web}); ', told.text)
+        self.assertIn(f'; port {api} is held by p1 "api"; cursor', told.text)
+        self.assertEqual((told.meta["failure"]["held_port"], told.meta["failure"]["only_awaited"]), (api, True))
+        late = self.cli("wait", "web", "--port", str(api), "--timeout", "0.1")
+        self.assertOneLine(late.err, f"port {api} did not listen within 100 ms: it listens on {web}", f'port {api} is held by p1 "api"')
+        self.assertNotIn(b"persistproc stop", late.err)
+        # One that was given the port wants it.
+        self.start("other", ["sh", "-c", "sleep 600 # $0", str(api)])
+        self.start("third", ["sleep", "600"], "-e", f"PORT={api}")
+        for label in ("other", "third"):
+            late = self.cli("wait", label, "--port", str(api), "--timeout", "0.1")
+            self.assertOneLine(late.err, f'port {api} is held by p1 "api": persistproc stop p1')
+
     def test_a_later_end_names_it_too(self):
         """Whose first end had another reason."""
         port = harness.free_port()
