@@ -106,10 +106,12 @@ std::string waited_for(const ops::WaitRequest& request, bool was_over = false) {
     return "it came";
 }
 
-/// `; port 3000 is held by p4 "web"`, where that is why.
-std::string why_text(const std::optional<ops::FailureFacts>& failure) {
+/// `; port 3000 is held by p4 "web"; error at app.py:9: KeyError`, as far as that is why.
+std::string why_text(const std::optional<ops::FailureFacts>& failure, const std::optional<ops::PrintedError>& printed) {
     const std::string held = failure ? ops::held_port_text(*failure) : std::string();
-    return held.empty() ? held : "; " + held;
+    std::string out = held.empty() ? held : "; " + held;
+    if (printed) out += (printed->file ? "; error at " : "; error: ") + format::error_text(*printed);
+    return out;
 }
 
 /// An error that it printed has ended the wait.
@@ -156,7 +158,7 @@ std::optional<Error> failure_of(const WaitArguments& options, const Waited& wait
     if (meta.outcome == ops::WaitOutcome::timed_out) return not_in_time(options, waited.view, meta.detail);
     if (meta.outcome == ops::WaitOutcome::ended && options.request.until != ops::WaitCondition::exit)
         return Error{ErrorCode::conflict, ended_text(waited.view, meta, waited_for(options.request, waited.was_over)) +
-                                              why_text(meta.failure)};
+                                              why_text(meta.failure, meta.error)};
     return std::nullopt;
 }
 
@@ -199,7 +201,7 @@ void show(const Console& console, const WaitArguments& options, const Waited& wa
         console.note(meta.url ? fmt::format("{} is ready at {}", name, base::escape_line(*meta.url))
                               : name + " is ready");
     } else if (meta.outcome == ops::WaitOutcome::ended) {
-        console.note(ended_text(waited.view, meta) + why_text(meta.failure));
+        console.note(ended_text(waited.view, meta) + why_text(meta.failure, meta.error));
     }
 }
 
@@ -323,7 +325,7 @@ Task<Result<Waited>> wait_for(Context context, const WaitArguments& options, std
             }
             if (!answer) {
                 Error refused = ended_before(answer.error(), options.request, was_over, now);
-                refused.message += why_text(line.failure);
+                refused.message += why_text(line.failure, line.printed);
                 co_return refused;
             }
             Waited out;

@@ -556,6 +556,16 @@ class Settling(harness.TestCase):
         self.assertIn(b"exited with code 5", terminal.seen)
 
 
+class PrintedErrors(harness.TestCase):
+    def test_a_wait_that_ends_by_one_says_where_it_is(self):
+        (self.place.work / "app.py").write_text("import time\ntime.sleep(0.1)\n{}['key']\n")
+        self.start("app", [sys.executable, "app.py"])
+        for words in (["--exit"], ["--pattern", "never"], ["--port", "1"]):
+            waited = self.cli("wait", "app", *words)
+            self.assertEqual(waited.code, 1 if words == ["--exit"] else 125, waited)
+            self.assertOneLine(waited.err, "p1 (app) exited with code 1 after", "; error at app.py:3: KeyError: 'key'")
+
+
 class TakenPorts(harness.TestCase):
     server = (
         "import socket, sys\ns = socket.socket()\ns.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
