@@ -26,10 +26,13 @@ constexpr double task_from = 10;     // seconds: shorter waits are not worth a t
 constexpr auto progress_interval = std::chrono::seconds(5);
 constexpr const char* result_key = "persistproc/result";
 
-/// Who waits behind a start has just been told of what runs since.
-std::string who_in(const core::Located& process, Introduced introduced) {
+/// Who waits behind a start has just been told of what runs since; and what has come has come of what was named, whose
+/// id stands in the cursor.
+std::string who_in(const core::WaitResult& result, Introduced introduced) {
+    const core::Located& process = result.process;
     const bool is_news = process.state != ProcessState::running || process.outcome || !process.causes.empty();
-    return introduced == Introduced::yes && !is_news ? "" : headline(process) + "; ";
+    const bool has_come = result.end != ops::WaitOutcome::timed_out && result.end != ops::WaitOutcome::ended;
+    return (introduced == Introduced::yes || has_come) && !is_news ? "" : headline(process) + "; ";
 }
 
 /// Which run it is about, if not the one there was when the wait began.
@@ -73,7 +76,7 @@ std::string_view awaited_text(ops::WaitCondition until) {
 std::string what_happened(const ops::WaitRequest& request, const core::WaitResult& result, double left,
                           Introduced introduced) {
     const std::string who =
-        who_in(result.process, introduced) + (request.until == ops::WaitCondition::exit ? "" : next_run(result));
+        who_in(result, introduced) + (request.until == ops::WaitCondition::exit ? "" : next_run(result));
     switch (result.end) {
         // The line itself comes with the output below: what a program printed does not stand among our own facts.
         case ops::WaitOutcome::matched: return who + "last line matched";

@@ -95,8 +95,8 @@ TEST_CASE("an error ends a wait for something else, with file and line and the w
         const std::string_view awaited = arguments == for_pattern ? "the pattern"
                                          : arguments == for_port  ? "the port"
                                                                   : "it was quiet";
-        CHECK(text.starts_with(fmt::format(
-            "conflict: p1 \"web\" running; error at /home/me/shop/app.py:3 before {}; cursor p1:", awaited)));
+        CHECK(
+            text.starts_with(fmt::format("conflict: error at /home/me/shop/app.py:3 before {}; cursor p1:", awaited)));
         CHECK(text.ends_with(std::string("\n") + traceback));
         CHECK(text.find("Traceback") == text.rfind("Traceback"));
         // The cursor goes on behind the error.
