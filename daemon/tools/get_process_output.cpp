@@ -120,8 +120,9 @@ std::string details(const core::Located& process, const ops::OutputMeta& meta, c
 }
 
 /// Our facts, before any byte of a program: how it stands, how much of its output this is, what marks of ours begin
-/// with, where to go on.
-std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown) {
+/// with, where to go on. `context`: around each match, where `lines` has no room for what was asked for.
+std::string header(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown,
+                   std::optional<std::uint32_t> context) {
     const auto all = meta.lines + meta.omitted_before + static_cast<std::int64_t>(shown.folded);
     std::string out = state_of(process, meta) + "; ";
     if (meta.omitted_before > 0 && shown.knows_all_before)
@@ -129,14 +130,16 @@ std::string header(const core::Located& process, const ops::OutputMeta& meta, co
     else
         out += base::counted(meta.lines, "line");
     if (meta.omitted_after > 0 || meta.unread_bytes > 0) out += ", more";
+    if (context) out += fmt::format(", context {}", *context);
     if (!shown.marker.empty()) out += fmt::format(", marks {}", shown.marker);
     return out + fmt::format("; cursor {}\n", meta.next_cursor);
 }
 
-mcp::ToolResult result_of(const core::Located& process, const logstore::Shown& shown) {
+mcp::ToolResult result_of(const core::Located& process, const logstore::Shown& shown,
+                          std::optional<std::uint32_t> context) {
     const ops::OutputMeta meta = meta_of(process, shown);
     mcp::ToolResult result;
-    result.text = header(process, meta, shown) + shown.text;
+    result.text = header(process, meta, shown, context) + shown.text;
     result.meta = mcp::Json::object();
     result.meta["persistproc/result"] = schema::to_json(meta);
     return result;
@@ -162,18 +165,20 @@ Task<mcp::ToolResult> output(Backend backend, ops::OutputRequest request, mcp::C
     const auto log = process->log;
     auto options = logstore::take_budget(*query, request.view == ops::OutputView::clean);
     const std::size_t max_bytes = options.max_bytes;
+    std::optional<std::uint32_t> less_context;
+    if (request.grep && options.context < request.context) less_context = options.context;
     auto make = [options = std::move(options), process = std::move(*process), is_search = query->grep.has_value(),
-                 from = query->from, to = query->to](Result<logstore::LinePage> page) mutable {
+                 from = query->from, to = query->to, less_context](Result<logstore::LinePage> page) mutable {
         if (page) {
             if (auto given = check_cursors(process.id, from, to, *page); !given)
                 return mcp::tool_failure(given.error());
             options.above = [&process, is_search](const logstore::Shown& shown) {
                 return details(process, meta_of(process, shown), shown, is_search);
             };
-            options.front_bytes = [&process](const logstore::Shown& shown) {
-                return header(process, meta_of(process, shown), shown).size();
+            options.front_bytes = [&process, less_context](const logstore::Shown& shown) {
+                return header(process, meta_of(process, shown), shown, less_context).size();
             };
-            return result_of(process, logstore::show(std::move(*page), options));
+            return result_of(process, logstore::show(std::move(*page), options), less_context);
         }
         const bool is_theirs = page.error().code == ErrorCode::invalid;
         return mcp::tool_failure(is_theirs ? base::with_context(page.error(), "grep") : page.error());

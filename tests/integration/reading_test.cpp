@@ -136,6 +136,17 @@ TEST_CASE("max_bytes bounds the whole answer, its first line too") {
     }
 }
 
+TEST_CASE("less context than was asked for is told") {
+    Reading web;
+    web.log.out("a\nb\nhit\nc\nd\n");
+    CHECK(web.read(Json{{"grep", "hit"}, {"context", 2}, {"lines", 3}}) == "b\nhit\nc\n");
+    CHECK(web.header.starts_with("running; 3 lines, context 1; cursor "));
+    CHECK(web.read(Json{{"grep", "hit"}, {"context", 2}, {"lines", 2}}) == "hit\n");
+    CHECK(web.header.starts_with("running; 1 line, context 0; cursor "));
+    CHECK(web.read(Json{{"grep", "hit"}, {"context", 2}, {"lines", 5}}) == "a\nb\nhit\nc\nd\n");
+    CHECK(web.header.starts_with("running; 5 lines; cursor "));
+}
+
 TEST_CASE("a search whose matches have no room says where the older ones are") {
     Reading web;
     for (const char* word : {"alpha", "beta", "gamma", "delta", "epsilon", "zeta"})
