@@ -282,6 +282,7 @@ private:
         bool was_renewed = false;
         bool was_resent = false;
         int repeats = 0;
+        const MonoTime asked = clock_.now();
         while (!open->is_cancelled || !is_modern) {
             auto lease = co_await link_.open();
             if (!lease) co_return fail(*open, lease.error().message);
@@ -296,7 +297,9 @@ private:
             const std::string headers = is_modern               ? modern_headers(open->message)
                                         : open->is_initialize() ? std::string()
                                                                 : session_.headers();
-            std::string bytes = link_.request("POST", std::string(accepts) + headers, open->text);
+            std::string text = open->text;
+            if (repeats > 0) text = with_rest_of_time(open->message, std::move(text), clock_.now() - asked);
+            std::string bytes = link_.request("POST", std::string(accepts) + headers, text);
             Track track;
             const auto take = [this, open](std::string message) { return pass_back(*open, std::move(message)); };
             mcp::client::EventSink sink = tracked(&track, take);

@@ -5,7 +5,10 @@
 
 #include "common/mcp/caller.hpp"
 #include "common/mcp/http/header_value.hpp"
+#include "common/mcp/message.hpp"
 #include "common/ops/agent_operations.hpp"
+#include "common/ops/wait_for_process.hpp"
+#include "common/schema/codec.hpp"
 
 namespace persistproc::cli::bridge {
 
@@ -68,6 +71,20 @@ bool only_reads(const ScannedMessage& message) noexcept {
                                             "prompts/list",   "prompts/get",        "resources/templates/list",
                                             "resources/read", "completion/complete"};
     return std::find(std::begin(reading), std::end(reading), message.method) != std::end(reading);
+}
+
+std::string with_rest_of_time(const ScannedMessage& message, std::string text, std::chrono::nanoseconds passed) {
+    if (message.method != "tools/call" || message.name != ops::WaitRequest::operation.name) return text;
+    auto json = mcp::read_json(text, limits);
+    Json* const params = json ? mcp::find_member(*json, "params") : nullptr;
+    Json* const arguments = params != nullptr ? mcp::find_member(*params, "arguments") : nullptr;
+    if (arguments == nullptr || !arguments->is_object()) return text;
+    const auto wait = schema::parse<ops::WaitRequest>(*arguments, schema::Audience::agent);
+    // What is wrong the daemon says.
+    if (!wait) return text;
+    const double left = wait->timeout_seconds - std::chrono::duration<double>(passed).count();
+    (*arguments)["timeout_seconds"] = std::max(left, 0.0);
+    return mcp::json_text(*json);
 }
 
 }  // namespace persistproc::cli::bridge

@@ -1,5 +1,6 @@
 #pragma once
 /// What a bridge must know of a message that it passes on as it is. Pure.
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,5 +26,9 @@ ScannedMessage scan_message(std::string_view text);
 /// Whether it is a request that changes nothing, by the effects of the operation where it is a call: it may be asked
 /// again.
 bool only_reads(const ScannedMessage& message) noexcept;
+
+/// The text of a call that waits, for one that has waited `passed` already: what is left of its time. Any other text as
+/// it was.
+std::string with_rest_of_time(const ScannedMessage& message, std::string text, std::chrono::nanoseconds passed);
 
 }  // namespace persistproc::cli::bridge

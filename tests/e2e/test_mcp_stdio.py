@@ -306,7 +306,7 @@ class Stdio(harness.TestCase):
         pid = self.start("s", ["sleep", "600"])["id"]
         before = self.view(pid)["pid"]
         joining = {"command": ["sleep", "600"], "working_directory": str(self.place.work), "label": "s"}
-        waits = [bridge.call("wait_for_process", modern=bool(i & 1), process=pid, until="exit") for i in range(4)]
+        waits = [bridge.call("wait_for_process", modern=bool(i & 1), process=pid, until="exit", timeout_seconds=600) for i in range(4)]
         for death in range(3):
             wait = {"until": "exit", "timeout_seconds": 50}
             calls = [bridge.call("start_process", modern=bool(i & 1), wait=wait, **joining) for i in range(20)]

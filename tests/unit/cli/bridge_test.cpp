@@ -46,6 +46,30 @@ TEST_CASE("a message becomes one line") {
     CHECK(one_line("{}") == "{}");
 }
 
+TEST_CASE("a wait that is asked again has what is left of its time") {
+    using namespace std::chrono_literals;
+    const auto left = [](const std::string& arguments) {
+        const std::string text =
+            R"({"id":1,"method":"tools/call","params":{"name":"wait_for_process","arguments":)" + arguments + "}}";
+        return with_rest_of_time(scan_message(text), text, 10s);
+    };
+    const auto seconds = [](const std::string& text) {
+        constexpr std::string_view key = "\"timeout_seconds\":";
+        const auto at = text.find(key);
+        if (at == text.npos) return std::string();
+        return text.substr(at + key.size(), text.find_first_of(",}", at) - at - key.size());
+    };
+    CHECK(seconds(left(R"({"process":"web","timeout_seconds":45})")) == "35.0");
+    CHECK(seconds(left(R"({"process":"web","timeout_seconds":"1m"})")) == "50.0");
+    CHECK(seconds(left(R"({"process":"web"})")) == "20.0");
+    CHECK(seconds(left(R"({"process":"web","timeout_seconds":5})")) == "0.0");
+    // What is wrong is passed on for the daemon to say so.
+    CHECK(seconds(left(R"({"process":"web","timeout_seconds":-1})")) == "-1");
+    CHECK(seconds(left(R"({"process":"web","nonsense":5})")).empty());
+    const std::string list = R"({"id":1,"method":"tools/call","params":{"name":"list_processes","arguments":{}}})";
+    CHECK(with_rest_of_time(scan_message(list), list, 10s) == list);
+}
+
 TEST_CASE("what only reads may be asked again") {
     const std::pair<const char*, bool> rows[] = {
         {R"({"id":1,"method":"tools/call","params":{"name":"list_processes","arguments":{}}})", true},
