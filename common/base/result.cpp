@@ -1,5 +1,7 @@
 #include "common/base/result.hpp"
 
+#include <sys/resource.h>
+
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -40,7 +42,19 @@ std::string_view code_name(const Error& error) noexcept {
 Error os_failure(std::string_view what, int err) {
     // What is no path is of any length.
     const std::string shown = err == ENAMETOOLONG ? excerpt(what) : std::string(what);
-    return Error{ErrorCode::io, shown + ": " + std::strerror(err), err};
+    return Error{ErrorCode::io, shown + ": " + os_error_text(err), err};
+}
+
+std::string os_error_text(int err) {
+    std::string out = std::strerror(err);
+    if (err != EMFILE && err != EFBIG) return out;
+    rlimit limit{};
+    const bool is_known = ::getrlimit(err == EMFILE ? RLIMIT_NOFILE : RLIMIT_FSIZE, &limit) == 0;
+    // A file system may have a bound of its own.
+    if (!is_known || limit.rlim_cur == RLIM_INFINITY) return out;
+    const std::string most = std::to_string(limit.rlim_cur);
+    return out + (err == EMFILE ? " (the limit is " + most + ": ulimit -n raises it where this is started from)"
+                                : " (the limit is " + most + " bytes: ulimit -f raises it where this is started from)");
 }
 
 Error with_context(Error error, std::string_view context) {

@@ -45,6 +45,9 @@ std::string_view code_name(const Error& error) noexcept;
 
 /// An `io` failure: "<what>: <strerror(err)>", with `os_error` kept.
 Error os_failure(std::string_view what, int err);
+/// What the system says of an `errno`; where it is a limit of this process that was met, how much that is and how it is
+/// raised.
+std::string os_error_text(int err);
 
 /// The same error with "<context>: " before its message.
 Error with_context(Error error, std::string_view context);

@@ -16,14 +16,20 @@ namespace persistproc::registry {
 namespace {
 
 Error failure(sqlite3* database, int code) {
-    const int primary = code & 0xff;
+    const int primary = code & 0xff, last = errno;
     const ErrorCode kind = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ErrorCode::corrupt
                            : primary == SQLITE_BUSY                              ? ErrorCode::unavailable
                                                                                  : ErrorCode::io;
     // The kernel's word for it is not kept for the first of these.
-    const int os_error = primary == SQLITE_FULL ? ENOSPC : database != nullptr ? sqlite3_system_errno(database) : 0;
-    return {kind, std::string("database: ") + (database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code)),
-            os_error};
+    int os_error = primary == SQLITE_FULL ? ENOSPC : database != nullptr ? sqlite3_system_errno(database) : 0;
+    // Nor is it for the end of a transaction.
+    if (primary == SQLITE_IOERR && os_error == 0 && last == EFBIG) os_error = last;
+    std::string text =
+        std::string("database: ") + (database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code));
+    // Of other failures it may be that of one before.
+    if ((primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) && os_error != 0)
+        text += ": " + base::os_error_text(os_error);
+    return {kind, std::move(text), os_error};
 }
 
 /// The file's name in one of SQLite's URIs.

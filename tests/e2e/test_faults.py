@@ -449,6 +449,20 @@ class Removed(Case):
 
 
 class Limits(Case):
+    def test_a_limit_that_keeps_a_daemon_from_beginning_is_named(self):
+        for which, most, says in (
+            (resource.RLIMIT_FSIZE, 4096, "File too large (the limit is 4096 bytes: ulimit -f raises it where"),
+            (resource.RLIMIT_NOFILE, 20, "Too many open files (the limit is 20: ulimit -n raises it where"),
+        ):
+            place = harness.Place()
+            self.addCleanup(shutil.rmtree, place.root, ignore_errors=True)
+            refused = subprocess.run(
+                [harness.BIN / "persistproc", "--port", str(harness.free_port()), "run", "true"], env=place.environment,
+                capture_output=True, stdin=subprocess.DEVNULL, timeout=harness.PATIENCE,
+                preexec_fn=lambda which=which, most=most: resource.setrlimit(which, (most, most)))
+            self.assertEqual(refused.returncode, 125, refused)
+            self.assertOneLine(refused.stderr, "the daemon did not start: ", says)
+
     def test_a_limit_on_the_size_of_files(self):
         """What is more than one file may hold goes into the next one."""
         stop, count = self.place.work / "stop", self.place.work / "count"
