@@ -25,6 +25,8 @@
 #include "common/async/mutex.hpp"
 #include "common/async/notifier.hpp"
 #include "common/async/task_group.hpp"
+#include "common/base/text.hpp"
+#include "common/logstore/reader.hpp"
 #include "common/ops/stop_process.hpp"
 
 namespace persistproc::cli::session {
@@ -34,6 +36,7 @@ namespace {
 using boost::asio::experimental::awaitable_operators::operator||;
 
 constexpr const char* no_input = "its input is empty: what is typed here is not passed on";
+constexpr auto at_once = std::chrono::seconds(1);
 constexpr auto poll_interval = std::chrono::milliseconds(250);
 constexpr auto soon = std::chrono::milliseconds(10);
 constexpr auto last_look_bound = std::chrono::seconds(5);
@@ -44,6 +47,24 @@ bool are_one_file() {
     }, err{};
     const bool both = ::fstat(STDOUT_FILENO, &out) == 0 && ::fstat(STDERR_FILENO, &err) == 0;
     return both && out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+}
+
+/// Whether a run has looked for what somebody types, as far as that can be told: it ended well and at once, and said
+/// nothing, or asked.
+bool has_found_no_input(const ProcessView& view, const std::filesystem::path& log) {
+    const auto id = domain::find_process_id(view.id);
+    const bool ended_well = view.state == ProcessState::exited && view.exit_code == 0;
+    if (::isatty(STDIN_FILENO) != 1 || !ended_well || !id || !view.run || !view.started_at || !view.ended_at)
+        return false;
+    if (*view.ended_at - *view.started_at >= at_once) return false;
+    logstore::LineQuery query;
+    query.run = domain::find_run_number(*view.run, *id);
+    query.last = 1;
+    const auto page = logstore::read_lines(log, query);
+    if (!page || page->lines.empty()) return page.has_value();
+    const std::string last = base::clean_output(page->lines.back().text);
+    const std::size_t end = last.find_last_not_of(' ');
+    return end != last.npos && (last[end] == '>' || last[end] == '$' || last[end] == '#');
 }
 
 /// Everything that happens while a process is followed. All on the loop but the thread inside `tail_`.
@@ -165,6 +186,7 @@ private:
         if (was_stopped_here_) view.stopped_by.clear();
         failed_ = format::has_failed(view) ? std::optional(view) : std::nullopt;
         tell(format::ending_text(view, base::wall_now()), format::ended_json(view));
+        if (!context_.console.json() && has_found_no_input(view, plan_.log_directory)) tell_no_input();
         // One that is tried again would go on to fail in the same way.
         if (failed_ && view.state == ProcessState::backoff && !std::exchange(is_looking_, true))
             tasks_.spawn("port", look_for_port());
@@ -390,7 +412,10 @@ private:
     /// A program that asks for something, and somebody who answers.
     Task<> tell_input() {
         const bool is_typed = co_await until_typed(context_.executor);
-        if (is_typed) say(no_input);
+        if (is_typed) tell_no_input();
+    }
+    void tell_no_input() {
+        if (std::exchange(plan_.tells_input, false)) say(no_input);
     }
 
     /// A program may print nothing for hours after its reader has gone.

@@ -434,6 +434,13 @@ class Ends(harness.TestCase):
         self.assertEqual(terminal.wait(), 0)
         self.assertEqual(terminal.seen.count(b"not passed on"), 1)
 
+    def test_a_program_that_ends_at_once_for_want_of_input_is_explained(self):
+        for command, times in ((["cat"], 1), (["sh", "-c", "printf '>>> '; read line; exit 0"], 1), (["echo", "done"], 0),
+                               (["false"], 0)):
+            terminal = self.terminal("run", *command)
+            self.assertEqual(terminal.wait(), command == ["false"])
+            self.assertEqual(terminal.seen.count(b"its input is empty: what is typed here is not passed on"), times, terminal.seen)
+
     def test_a_file_of_both_streams_shows_none_of_it_behind_other_words(self):
         both = subprocess.run(
             [harness.BIN / "persistproc", "run", "--label", "web", "printf", "half"],
