@@ -20,7 +20,9 @@ struct CommonFlags : config::DaemonPlace {
         config::DaemonPlace::fields(each);
         each(field("format", &F::format).as_flag("format", "FORMAT", "text or json (PERSISTPROC_FORMAT)"));
         each(field("json", &F::json).as_flag("json", "", "Short for --format json"));
-        each(field("no_color", &F::no_color).as_flag("no-color", "", "No colours on a terminal (NO_COLOR)"));
+        each(field("no_color", &F::no_color)
+                 .as_flag("no-color", "",
+                          "No colours, also of what programs print; on a terminal NO_COLOR=1 says the same"));
         each(field("quiet", &F::quiet).as_flag("q,quiet", "", "Silence the client's own messages"));
         each(field("help", &F::help).as_flag("h,help", "", "This text"));
     }

@@ -44,9 +44,9 @@ bool is_terminal() {
     return ::isatty(STDOUT_FILENO) == 1 && term != nullptr && std::string_view(term) != "dumb";
 }
 
-bool wants_colour() {
+bool has_no_color_variable() {
     const char* no_color = std::getenv("NO_COLOR");
-    return (no_color == nullptr || *no_color == '\0') && is_terminal();
+    return no_color != nullptr && *no_color != '\0';
 }
 
 /// Zeros: `fd` is no terminal.
@@ -75,12 +75,18 @@ Console::Console(const CommonOptions& options)
     : output_(std::make_shared<Output>()),
       json_(options.format == OutputFormat::json),
       quiet_(options.quiet),
-      colour_(!options.no_color && wants_colour()) {}
+      colour_(!options.no_color && !has_no_color_variable() && is_terminal()),
+      shuns_colour_(options.no_color || has_no_color_variable()),
+      no_color_typed_(options.no_color_typed) {}
 
 Console Console::with(const CommonOptions& options) const {
     Console out(options);
     out.output_ = output_;
     return out;
+}
+
+bool Console::leaves_out_colours(int fd) const noexcept {
+    return no_color_typed_ || (shuns_colour_ && ::isatty(fd) == 1);
 }
 
 int Console::width() const noexcept { return terminal_size(STDOUT_FILENO).ws_col; }

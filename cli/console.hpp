@@ -27,6 +27,9 @@ public:
     bool quiet() const noexcept { return quiet_; }
     /// Colours: stdout is a terminal, and neither --no-color nor NO_COLOR nor TERM=dumb says otherwise.
     bool colour() const noexcept { return colour_; }
+    /// Whether what a program prints is shown there without its own colours: where --no-color was typed, and on a
+    /// terminal where no colours are wanted. What is redirected may be no text, and stays as it is.
+    bool leaves_out_colours(int fd) const noexcept;
     /// Columns of the terminal on stdout; 0: it is none, or does not say.
     int width() const noexcept;
     /// Of the one on stderr, where notes go.
@@ -66,6 +69,7 @@ private:
 
     std::shared_ptr<Output> output_;  // of all copies
     bool json_ = false, quiet_ = false, colour_ = false;
+    bool shuns_colour_ = false, no_color_typed_ = false;
 };
 
 }  // namespace persistproc::cli

@@ -198,7 +198,8 @@ Result<CommonOptions> resolve(const CommonFlags& before, const CommonFlags& afte
     }
     if (!format) format = file.client.format;
     common.format = format.value_or(OutputFormat::text);
-    common.no_color = after.no_color || before.no_color || file.client.no_color;
+    common.no_color_typed = after.no_color || before.no_color;
+    common.no_color = common.no_color_typed || file.client.no_color;
     common.quiet = after.quiet || before.quiet || file.client.quiet;
     auto compat = rundir::find_compat();
     if (!compat) return compat.error();

@@ -26,6 +26,7 @@ struct CommonOptions {
     bool port_chosen = false;    // by a flag, a variable or the file of settings
     OutputFormat format = OutputFormat::text;
     bool no_color = false;
+    bool no_color_typed = false;  // as a flag: in a pipe, too
     bool quiet = false;
     bool compat = false;                    // of a daemon that has to be started
     bool autostart = true;                  // it may be started

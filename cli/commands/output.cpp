@@ -357,7 +357,7 @@ static Task<int> output(Context context, OutputArguments options) {
     const bool is_silent = tell_silence(context.console, *process, *log_view, log_directory, options.follow);
 
     const bool json = context.console.json();
-    format::OutputStyle style = session::style_for_terminal(process->id, false, options.raw);
+    format::OutputStyle style = session::style_for_terminal(context.console, process->id, false, options.raw);
     style.choice = query->stream;
     style.timestamps = options.timestamps;
     style.events = options.raw && options.timestamps;

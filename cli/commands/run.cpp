@@ -162,7 +162,7 @@ static Task<int> run(Context context, RunArguments options) {
     tell_beginning(context.console, *started, options);
     tell_leftovers_ended(context.console, plan.process);
 
-    format::OutputStyle style = session::style_for_terminal(started->id, true, options.raw);
+    format::OutputStyle style = session::style_for_terminal(context.console, started->id, true, options.raw);
     style.timestamps = style.events = options.raw;
     const bool json = context.console.json();
     auto view = json ? format::make_line_view(std::move(style), {}, true) : format::make_byte_view(std::move(style));

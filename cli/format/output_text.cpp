@@ -103,7 +103,7 @@ public:
         if (style_.one_screen || !style_.split) change_to(item.stream, out);
         const bool escape = fd == STDERR_FILENO ? style_.escape_err : style_.escape_out;
         std::string text = std::exchange(held_[index(fd)], {}) + item.bytes;
-        if (escape) {
+        if (escape || is_plain(fd)) {
             const std::size_t wait = incomplete_suffix(text);
             held_[index(fd)] = text.substr(text.size() - wait);
             text.resize(text.size() - wait);
@@ -121,6 +121,7 @@ public:
 
 private:
     static std::size_t index(int fd) { return fd == STDERR_FILENO ? 1 : 0; }
+    bool is_plain(int fd) const { return fd == STDERR_FILENO ? style_.plain_err : style_.plain_out; }
 
     /// Only its rest may follow the beginning of a sequence.
     void change_to(Stream stream, std::vector<Chunk>& out) {
@@ -129,7 +130,8 @@ private:
         last_ = stream;
     }
 
-    void give(int fd, const std::string& text, bool escape, std::int64_t wall_ns, std::vector<Chunk>& out) {
+    void give(int fd, std::string text, bool escape, std::int64_t wall_ns, std::vector<Chunk>& out) {
+        if (is_plain(fd)) text = base::without_colours(text);
         if (text.empty()) return;
         bool& inside = inside_[style_.one_screen ? 0 : index(fd)];
         std::string shown;
@@ -288,10 +290,12 @@ std::string line_text(const logstore::Line& line, const OutputStyle& style, bool
     }
     if (line.event)
         return fmt::format("{} -- {}\n", time_text(line.wall_ns), event_text(*line.event, line.value, run()));
-    const bool escape = style.split && line.stream == Stream::err ? style.escape_err : style.escape_out;
+    const bool is_err = style.split && line.stream == Stream::err;
+    const bool escape = is_err ? style.escape_err : style.escape_out;
     const std::string before = style.before + (style.timestamps ? time_text(line.wall_ns) + " " : std::string());
-    const std::string_view text = escape && !before.empty() ? base::last_rewrite(line.text) : line.text;
-    return before + (escape ? base::escape_for_terminal(text) : std::string(text)) + "\n";
+    std::string text(escape && !before.empty() ? base::last_rewrite(line.text) : line.text);
+    if (is_err ? style.plain_err : style.plain_out) text = base::without_colours(text);
+    return before + (escape ? base::escape_for_terminal(text) : text) + "\n";
 }
 
 std::size_t incomplete_suffix(std::string_view text) noexcept {

@@ -22,6 +22,8 @@ struct OutputStyle {
     bool one_screen = false;  // both of ours end in the same place: no line may mix the streams
     bool escape_out = false;  // our stdout is a terminal: escapes other than colour are shown
     bool escape_err = false;
+    bool plain_out = false;  // without the program's own colours
+    bool plain_err = false;
     int note_columns = 0;  // of the terminal on our stderr, see format::note_text; 0: it is none
     bool timestamps = false;
     bool events = false;

@@ -485,13 +485,15 @@ Task<int> attach(Context context, AttachPlan plan, std::unique_ptr<DaemonClient>
     co_return co_await attachment->run();
 }
 
-format::OutputStyle style_for_terminal(const std::string& process_id, bool split, bool raw) {
+format::OutputStyle style_for_terminal(const Console& console, const std::string& process_id, bool split, bool raw) {
     format::OutputStyle style;
     style.process_id = process_id;
     style.split = split;
     style.one_screen = !split || are_one_file();
     style.escape_out = !raw && ::isatty(STDOUT_FILENO) == 1;
     style.escape_err = !raw && ::isatty(STDERR_FILENO) == 1;
+    style.plain_out = !raw && console.leaves_out_colours(STDOUT_FILENO);
+    style.plain_err = !raw && console.leaves_out_colours(STDERR_FILENO);
     style.note_columns = Console::note_width();
     return style;
 }

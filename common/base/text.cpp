@@ -320,6 +320,22 @@ std::string escape_for_terminal(std::string_view text) {
     return out;
 }
 
+std::string without_colours(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const std::size_t escape = std::min(text.find('\x1b'), text.size());
+        out.append(text.substr(0, escape));
+        text.remove_prefix(escape);
+        if (text.empty()) break;
+        const std::size_t n = escape_length(text);
+        const bool is_left_out = is_colour(text.substr(0, n));
+        if (!is_left_out) out += '\x1b';
+        text.remove_prefix(is_left_out ? n : 1);
+    }
+    return out;
+}
+
 std::string_view last_rewrite(std::string_view line) noexcept {
     while (line.ends_with('\r')) line.remove_suffix(1);
     const std::size_t returned = line.rfind('\r');

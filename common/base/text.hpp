@@ -37,6 +37,8 @@ std::string searched_output(std::string_view text);
 /// ones ("\u{202e}").
 /// State across calls is the caller's: pass whole lines where possible.
 std::string escape_for_terminal(std::string_view text);
+/// Without the colours that escape_for_terminal leaves as they are; all else stays, byte for byte.
+std::string without_colours(std::string_view text);
 
 /// Of a line without its newline, what a terminal would show in the end: what stands behind the last carriage return
 /// that something follows. For a line that stands behind text of ours, which a carriage return would overwrite.

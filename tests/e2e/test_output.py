@@ -54,6 +54,28 @@ class Cursor(harness.TestCase):
 
 
 class Output(harness.TestCase):
+    def test_colours_of_a_program_are_left_out_where_none_are_wanted(self):
+        red = b"\x1b[31mred\x1b[0m"
+        self.start("a", harness.python("print('\\x1b[31mred\\x1b[0m', flush=True); import time; time.sleep(600)"))
+        self.ok("wait", "a", "--pattern", "red")
+        shown = lambda *words, **options: self.ok("output", *words, **options).out
+        self.assertEqual(shown("a"), red + b"\n")
+        self.assertEqual(shown("a", "--no-color"), b"red\n")
+        self.assertEqual(shown("a", "--no-color", "--grep", "red"), b"red\n")
+        self.assertEqual(shown("all", "--no-color"), b"a | red\n")
+        self.assertEqual(shown("a", "--no-color", "--raw"), red + b"\n")
+        self.assertIn("\x1b[31m", self.ok("output", "a", "--no-color", "--json").json()["lines"][0]["text"])
+        # What is redirected may be no text.
+        self.place.environment["NO_COLOR"] = "1"
+        self.assertEqual(shown("a"), red + b"\n")
+        terminal = self.terminal("output", "a")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertEqual(terminal.seen, b"red\r\n")
+        del self.place.environment["NO_COLOR"]
+        terminal = self.terminal("output", "a")
+        self.assertEqual(terminal.wait(), 0)
+        self.assertIn(b"\x1b[31mred", terminal.seen)
+
     def test_what_a_search_leaves_out_of_a_long_line_is_told(self):
         size = 3000000
         code = f"import sys; sys.stdout.write('x' * {size} + '\\nmatch\\nlast\\n' + 'x' * {size})"

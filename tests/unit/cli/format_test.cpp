@@ -12,6 +12,7 @@
 #include "cli/format/output_text.hpp"
 #include "cli/format/process_table.hpp"
 #include "cli/format/process_text.hpp"
+#include "common/base/text.hpp"
 #include "common/ops/client_operations.hpp"
 #include "tests/support/catch.hpp"
 
@@ -323,6 +324,35 @@ TEST_CASE("to a terminal escapes other than colour are shown, even when they com
     CHECK(format::incomplete_suffix("\xE2\x82") == 2);
     CHECK(format::incomplete_suffix("\xE2\x82\xAC") == 0);
     CHECK(format::incomplete_suffix("\x80\x80\x80\x80") == 0);
+}
+
+TEST_CASE("a program's own colours are left out where none are wanted, wherever they are cut") {
+    const std::string text = "\x1b[1;31mred\x1b[0m \x1b[2K\x1b[m\xc3\xa9\x1b[38:5:1mend\x1b\n\x1b[";
+    const std::string plain =
+        "red \x1b[2K\xc3\xa9"
+        "end\x1b\n\x1b[";
+    CHECK(base::without_colours(text) == plain);
+    format::OutputStyle style;
+    style.plain_out = true;
+    for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+        auto view = format::make_byte_view(style);
+        std::string out;
+        std::vector<format::Chunk> chunks;
+        view->take(piece(Stream::out, text.substr(0, cut)), chunks);
+        view->take(piece(Stream::out, text.substr(cut)), chunks);
+        view->finish(chunks);
+        for (const auto& chunk : chunks) out += chunk.bytes;
+        INFO(cut);
+        CHECK(out == plain);
+    }
+    logstore::Line line;
+    line.text = text.substr(0, text.find('\n'));
+    CHECK(format::line_text(line, style, false) == plain.substr(0, plain.find('\n') + 1));
+    CHECK(format::line_text(line, style, true).find("[1;31m") != std::string::npos);
+    style.escape_out = true;
+    CHECK(format::line_text(line, style, false) ==
+          "red \\x1b[2K\xc3\xa9"
+          "end\\x1b\n");
 }
 
 TEST_CASE("times stand before lines, once per line") {
