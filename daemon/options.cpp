@@ -75,7 +75,7 @@ Error refusal_of(const CLI::App& app, const CLI::ParseError& what) {
         why = fmt::format("{} {}", extra.front().starts_with('-') ? "unknown flag" : "unexpected",
                           base::quote(base::excerpt(extra.front())));
     else if (dynamic_cast<const CLI::ArgumentMismatch*>(&what) != nullptr)
-        why = flag + ": a value is missing";
+        why = flag + (text.find("At Most") != text.npos ? ": give it once" : ": a value is missing");
     else if (dynamic_cast<const CLI::ConversionError*>(&what) != nullptr)
         why = flag + ": no value that it takes";
     std::replace(why.begin(), why.end(), '\n', ' ');

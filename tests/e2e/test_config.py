@@ -201,6 +201,7 @@ class Client(harness.TestCase):
             (["--nosuch"], 'unknown flag "--nosuch"'),
             (["word"], 'unexpected "word"'),
             (["--port"], "--port: a value is missing"),
+            (["--port", "1", "--port", "2"], "--port: give it once"),
             (["--compat=maybe"], "--compat: no value that it takes"),
             (["--keep-ended", "x"], '--keep-ended: a whole number is expected, got "x"'),
         ):
