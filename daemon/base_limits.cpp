@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace persistproc::daemon {
 
@@ -33,14 +32,6 @@ std::vector<rundir::ResourceLimit> own_limits() {
 std::vector<rundir::ResourceLimit> base_limits(std::vector<rundir::ResourceLimit> limits) {
     for (auto& limit : limits) limit.soft = std::min(std::max(limit.soft, usual_soft(limit)), limit.hard);
     return limits;
-}
-
-ConnectionShares connection_shares(std::uint64_t descriptors) {
-    constexpr std::uint64_t most = 2048, fewest = 16, most_kept_back = 1536;
-    const std::uint64_t agents = std::clamp(descriptors / 4, fewest, most);
-    const std::uint64_t first_kept_back = descriptors - std::min(descriptors / 4, most_kept_back);
-    const auto highest = static_cast<std::uint64_t>(std::numeric_limits<int>::max());
-    return {agents, agents / 2, static_cast<int>(std::min(first_kept_back, highest))};
 }
 
 void raise_own_limits() {

@@ -18,6 +18,7 @@
 #include "common/base/random.hpp"
 #include "common/base/version.hpp"
 #include "common/rundir/daemon_paths.hpp"
+#include "common/rundir/descriptor_shares.hpp"
 #include "common/rundir/port_holder.hpp"
 #include "common/rundir/run_mark.hpp"
 #include "daemon/access/peer_owner.hpp"
@@ -219,11 +220,12 @@ int serve(const daemon::Options& options) {
     http.extra_origins = options.allowed_origins;
     for (const auto& limit : daemon::own_limits()) {
         if (limit.resource != RLIMIT_NOFILE) continue;
-        const auto shares = daemon::connection_shares(limit.soft);
+        const auto shares = rundir::descriptor_shares(limit.soft);
         http.limits.agent_connections = shares.agents;
         http.limits.client_connections = shares.client;
         http.limits.agent_descriptors = shares.agent_descriptors;
         http.limits.streams = http.limits.standing_streams = shares.agents / 4;
+        supervising.descriptors = {limit.soft, shares.runs};
     }
     daemon::access::PeerOwner peers;
     // Once a token was asked for, no daemon that is begun without a word about it lets anybody in without.

@@ -14,6 +14,7 @@
 #include "cli/doctor/checks.hpp"
 #include "common/base/text.hpp"
 #include "common/logstore/log_watch.hpp"
+#include "common/rundir/descriptor_shares.hpp"
 
 namespace persistproc::cli::doctor {
 
@@ -50,28 +51,30 @@ void check_linger(const Examined&, Findings& out) {
 /// The daemon raises its own limit as far as it may, so the hard one counts.
 void check_descriptors(const Examined& examined, Findings& out) {
     const char* name = "open files";
-    constexpr std::uint64_t own = 256, each_run = 5, usual = 4096;
-    std::uint64_t most = 0;
-    rlimit ours{};
+    constexpr std::uint64_t usual = 4096;
+    rlimit theirs{}, ours{};
+    if (::getrlimit(RLIMIT_NOFILE, &ours) != 0) return;
+    const std::string serve = serve_command(examined.data);
+    std::uint64_t most = ours.rlim_max;
+    std::string advice = "raise the hard limit: nofile in /etc/security/limits.conf (limits.conf(5)), or LimitNOFILE= ";
+    advice += "of a service; log in anew, then " + serve;
     if (examined.daemon) {
-        rlimit theirs{};
         if (::prlimit(static_cast<pid_t>(examined.daemon->pid), RLIMIT_NOFILE, nullptr, &theirs) != 0) return;
         most = theirs.rlim_cur;
-    } else if (::getrlimit(RLIMIT_NOFILE, &ours) == 0) {
-        most = ours.rlim_max;
+        advice += " --replace";
+        if (ours.rlim_max > most)
+            advice = fmt::format("a daemon that is started here may hold {}: {} --replace", ours.rlim_max, serve);
     }
     std::uint64_t live = 0;
     if (examined.processes)
-        for (const ProcessView& view : *examined.processes) live += domain::is_live(view) ? 1 : 0;
-    const std::string detail = fmt::format("the daemon {} hold {} at once", examined.daemon ? "may" : "would", most);
-    const char* advice = "raise the hard limit (ulimit -Hn, LimitNOFILE= of a service), then start the daemon again";
-    if (most < own + each_run * live)
-        out.problem(name, fmt::format("{}, and {}", detail, base::counted(live, "process runs", "processes run")),
-                    advice);
-    else if (most < usual)
-        out.note(name, detail, advice);
-    else
-        out.ok(name, detail);
+        for (const ProcessView& view : *examined.processes) live += domain::has_tree(view) ? 1 : 0;
+    const std::uint64_t room = rundir::descriptor_shares(most).runs;
+    std::string detail = fmt::format("the daemon {} hold {} at once", examined.daemon ? "may" : "would", most);
+    if (most >= usual && live < room) return out.ok(name, detail);
+    detail += fmt::format(", room for {}", base::counted(room, "program", "programs"));
+    if (live < room) return out.note(name, detail, advice);
+    out.problem(name, fmt::format("{}, and {}: no other is started", detail, base::counted(live, "runs", "run")),
+                advice);
 }
 
 /// What the daemon and the programs that agents start have of whoever started it, for as long as it runs: neither a

@@ -1,6 +1,7 @@
 #pragma once
 /// Bounds of the core, and what programs inherit from the daemon.
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -14,7 +15,11 @@ struct SupervisorOptions {
     std::filesystem::path data;
     std::size_t keep_ended = 100;  // processes that have ended; the oldest beyond it are forgotten
     std::size_t max_live = 2000;   // processes at once
-    std::size_t keep_runs = 5;     // run directories of each process
+    struct {
+        std::uint64_t limit = 0;      // open files of this daemon
+        std::size_t runs = SIZE_MAX;  // that there is room for among them
+    } descriptors;
+    std::size_t keep_runs = 5;  // run directories of each process
     std::uint64_t process_log_bytes = 64u << 20;
     std::uint64_t total_log_bytes = 2048ull << 20;
     std::chrono::nanoseconds adoption_bound = std::chrono::seconds(5);             // for shims to answer

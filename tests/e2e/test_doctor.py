@@ -315,11 +315,15 @@ class WithDaemon(Case):
     def test_too_few_descriptors(self):
         self.start("web", ["sleep", "60"])
         own = resource.prlimit(self.daemon.process.pid, resource.RLIMIT_NOFILE)
-        for most, status in ((200, "problem"), (1024, "note"), (own[1], "ok" if own[1] >= 4096 else "note")):
+        for most, status in ((140, "problem"), (1024, "note"), (own[1], "ok" if own[1] >= 4096 else "note")):
             resource.prlimit(self.daemon.process.pid, resource.RLIMIT_NOFILE, (most, own[1]))
             check = self.check_of("open files")
-            self.assertEqual(check["status"], status)
+            self.assertEqual(check["status"], status, check)
             self.assertIn(str(most), check["detail"])
+            if status == "problem":
+                self.assertIn("room for 1 program, and 1 runs: no other is started", check["detail"])
+            if own[1] > most:
+                self.assertRegex(check["advice"], f"may hold {own[1]}: .*--replace$")
 
     def test_what_cannot_be_raised_back(self):
         self.assertEqual(self.check_of("inherited limits")["status"], "ok")

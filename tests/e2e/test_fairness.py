@@ -4,6 +4,7 @@ import contextlib
 import json
 import pathlib
 import re
+import resource
 import select
 import socket
 import subprocess
@@ -459,6 +460,53 @@ class Starts(harness.TestCase):
         self.ok("start", "--label", "s1", "sleep", "600")
         self.ok("stop", "s2")
         self.start("one more", ["sleep", "600"])
+
+
+class FewDescriptors(harness.TestCase):
+    """A daemon that may have no more than a few open files, which nobody can raise."""
+
+    most = 512
+    autostart = False
+
+    def setUp(self):
+        super().setUp()
+        command = self.daemon.command
+        self.daemon.command = lambda ready_fd: ["prlimit", f"--nofile={self.most}:{self.most}", *command(ready_fd)]
+        self.daemon.start()
+
+    def doctor(self):
+        checks = self.cli("doctor", "--json").json()["checks"]
+        return next(each for each in checks if each["name"] == "open files")
+
+    def test_programs_cost_nobody_a_connection(self):
+        begun = 0
+        while begun < self.most:
+            started = self.cli("start", "--ready", "notify", "--label", f"s{begun}", "sleep", "600")
+            if started.code != 0:
+                break
+            begun += 1
+        self.assertOneLine(started.err, f"{begun} processes run, as many as this daemon may have open files for", "doctor")
+        self.assertGreater(begun, 20)
+        told = self.doctor()
+        self.assertEqual(told["status"], "problem")
+        self.assertIn(f"at once, room for {begun} programs, and {begun} run", told["detail"])
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] > self.most:
+            self.assertRegex(told["advice"], "^a daemon that is started here may hold [0-9]+: .*--replace$")
+        # The agents' quarter is theirs, and the person's own is free beside it.
+        agents = [harness.Mcp(self.daemon.port, initialize=False) for _ in range(self.most // 4)]
+        for each in agents:
+            each.connection.connect()
+            self.addCleanup(each.close)
+        for each in agents:
+            self.assertEqual(each.post_modern("tools/list")[1], 200)
+        self.assertEqual(len(self.views()), begun)
+        stopped = self.ok("stop", "all", "--json").json()["processes"]
+        self.assertEqual({each["state"] for each in stopped}, {"stopped"})
+        self.assertEqual(len(stopped), begun)
+        for each in agents:
+            self.assertEqual(each.post_modern("tools/list")[1], 200)
+        self.start("another", ["sleep", "600"])
+        self.assertEqual(self.doctor()["status"], "note")
 
 
 if __name__ == "__main__":

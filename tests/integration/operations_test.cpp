@@ -314,6 +314,27 @@ TEST_CASE("a restart that has joined another one loses to a stop that comes in b
     CHECK(daemon.shims.living() == 0);
 }
 
+TEST_CASE("no more is started than there are descriptors for, also by what an ended program left behind") {
+    core::SupervisorOptions options;
+    options.descriptors = {1024, 2};
+    DaemonInProcess daemon(options);
+    for (const char* label : {"one", "two"})
+        CHECK(error_code(daemon.call("start_process", command(label, label))).empty());
+    const bool is_left = GENERATE(false, true);
+    if (is_left) {
+        daemon.shims.find(run(1, 1))->end(0, false, true);
+        daemon.run_until([&] { return daemon.supervisor.find({1})->state == ProcessState::exited; });
+    }
+    const Json refused = daemon.call("start_process", command("three", "three"));
+    CHECK(error_code(refused) == "limit");
+    CHECK(refused["content"][0]["text"].get<std::string>().find(
+              "2 processes run, as many as this daemon may have open files for (its limit is 1024)") !=
+          std::string::npos);
+    CHECK(error_code(daemon.call("restart_process", Json{{"process", "two"}})).empty());
+    CHECK(error_code(daemon.call("stop_process", Json{{"process", "one"}})).empty());
+    CHECK(error_code(daemon.call("start_process", command("three", "three"))).empty());
+}
+
 TEST_CASE("each of two stops brings its own grace") {
     DaemonInProcess daemon;
     const int patient = stop_patiently(daemon);

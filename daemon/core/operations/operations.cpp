@@ -126,16 +126,23 @@ Result<void> Operations::check_room(const Process& process) const {
                                                    "anew with its command",
                                                    process.shown(), domain::last_number)};
     if (process.life.is_live() && !process.is<Idle>()) return boost::system::in_place_value;
-    const auto& all = table_.all();
-    const auto live = std::count_if(all.begin(), all.end(), [&](const auto& each) {
-        return each.second.get() != &process && each.second->life.is_live();
-    });
-    if (static_cast<std::size_t>(live) < options_.max_live) return boost::system::in_place_value;
-    return Error{
-        ErrorCode::limit,
-        fmt::format(
-            "{}, as many as this daemon keeps at once (persistproc serve --max-processes); stop what is not needed",
-            base::counted(live, "process runs", "processes run"))};
+    std::size_t live = 0, kept = 0;  // kept: also for what an ended program left behind
+    for (const auto& [id, each] : table_.all()) {
+        if (each.get() == &process) continue;
+        live += each->life.is_live() ? 1 : 0;
+        kept += each->life.is_live() || each->run ? 1 : 0;
+    }
+    const auto limit = [](std::size_t count, const std::string& why) {
+        return Error{ErrorCode::limit, fmt::format("{}, as many as this daemon {}",
+                                                   base::counted(count, "process runs", "processes run"), why)};
+    };
+    if (live >= options_.max_live)
+        return limit(live, "keeps at once (persistproc serve --max-processes); stop what is not needed");
+    if (kept >= options_.descriptors.runs)
+        return limit(kept, fmt::format("may have open files for (its limit is {}); stop what is not needed, or raise "
+                                       "that limit: persistproc doctor says how",
+                                       options_.descriptors.limit));
+    return boost::system::in_place_value;
 }
 
 Result<void> Operations::still_wanted(const Process& process, std::uint64_t stops, const char* what) const {
