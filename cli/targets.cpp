@@ -20,21 +20,29 @@ bool asks_for_all(const std::vector<std::string>& targets) {
     return std::find(targets.begin(), targets.end(), "all") != targets.end();
 }
 
+/// Each has a connection, of which a daemon gives its clients 1,024 at most.
+constexpr std::size_t most_at_once = 512;
+
 /// Shared by the tasks of one call; it outlives them.
 struct Round {
     DaemonClient& client;
     TargetOperation& operation;
     std::vector<std::optional<ViewResult>> done;
+    std::size_t next;  // that nobody is at yet
     std::size_t pending;
     async::Notifier changed;
     int left_by = 0;
 };
 
-Task<> operate(Round& round, std::size_t i, std::string target) {
-    auto result = co_await round.operation(round.client, std::move(target));
-    round.done[i] = std::move(result);
-    --round.pending;
-    round.changed.notify_all();
+Task<> operate(Round& round, const std::vector<std::string>& targets) {
+    while (round.next < targets.size()) {
+        const std::size_t i = round.next++;
+        std::string target = targets[i];
+        auto result = co_await round.operation(round.client, std::move(target));
+        round.done[i] = std::move(result);
+        --round.pending;
+        round.changed.notify_all();
+    }
 }
 
 Task<> tell_slow_ends(Round& round, const std::vector<std::string>& targets, SlowEnd end) {
@@ -115,12 +123,12 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
         auto once = each_once(**client, std::move(out.targets));
         out.targets = co_await std::move(once);
     }
-    Round round{**client, operation, {}, out.targets.size(), async::Notifier(executor)};
+    Round round{**client, operation, {}, 0, out.targets.size(), async::Notifier(executor)};
     round.done.resize(out.targets.size());
     async::TaskGroup tasks(executor);
-    for (std::size_t i = 0; i < out.targets.size(); ++i) {
-        Task<> task = operate(round, i, out.targets[i]);
-        tasks.spawn("operation on " + out.targets[i], std::move(task));
+    for (std::size_t i = 0; i < std::min(out.targets.size(), most_at_once); ++i) {
+        Task<> task = operate(round, out.targets);
+        tasks.spawn("operations", std::move(task));
     }
     if (end) {
         tasks.spawn("slow end", tell_slow_ends(round, out.targets, *end));

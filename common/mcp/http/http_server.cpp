@@ -503,8 +503,10 @@ std::size_t HttpServer::State::make_room(Audience side, pid_t process, std::size
         if (machine.audience() != side || (process != 0 && peer->process() != process)) continue;
         const Hold what = machine.hold();
         const bool is_settled = machine.held_since() <= settled_at;
-        // Who is slow to ask goes before who has asked and may ask again, and nobody while he is about to.
-        const int rank = what == Hold::request                ? (is_settled ? 0 : 3)
+        // Who is slow to ask goes before who has asked and may ask again, and nobody while he is about to. At the
+        // client's door whoever knocks waits for who is about to ask: its calls are made once.
+        const int about_to = side == Audience::agent ? 3 : -1;
+        const int rank = what == Hold::request                ? (is_settled ? 0 : about_to)
                          : what == Hold::rest                 ? (is_settled ? 1 : 4)
                          : what == Hold::answer && is_settled ? 2
                                                               : -1;

@@ -380,6 +380,24 @@ TEST_CASE("beyond the bound on connections the idle one makes room") {
     CHECK(f.run(calling(*first, "echo", Json::object())).has_value());
 }
 
+TEST_CASE("however many a client has at once, beyond the bound none is lost that it is about to ask by") {
+    Fixture f;
+    f.stop_abruptly();
+    f.limits.client_connections = 2;
+    f.start();
+    const auto client = f.connect();
+    constexpr int calls = 40;
+    int answered = 0, ended = 0;
+    for (int i = 0; i < calls; ++i)
+        boost::asio::co_spawn(f.io, calling(*client, "echo", Json::object()),
+                              [&](std::exception_ptr, std::optional<Result<ToolResult>> value) {
+                                  ++ended;
+                                  answered += value && value->has_value() ? 1 : 0;
+                              });
+    f.run_until([&] { return ended == calls; });
+    CHECK(answered == calls);
+}
+
 TEST_CASE("requests that never come whole give way, the oldest first, and keep the client's own places free") {
     Fixture f;
     f.stop_abruptly();
