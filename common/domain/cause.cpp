@@ -84,6 +84,8 @@ std::string cause_text(const Cause& cause) {
         case CauseCode::shim_killed: return "its shim was killed before it could record an outcome";
         case CauseCode::end_unseen: return "its shim was killed, and nobody was left to see how it ended";
         case CauseCode::machine_restarted: return "it ended with the machine";
+        case CauseCode::data_copied:
+            return "this data directory is a copy of the one it ran in, and nothing that lives is touched";
         case CauseCode::run_damaged: return "its run directory is damaged: " + cause.text.value_or("");
         case CauseCode::killed_by_other: return killed_text(cause);
         case CauseCode::signal_sent: return "the signal was sent" + by_text(cause);

@@ -17,6 +17,7 @@ enum class CauseCode {
     shim_killed,        // lost: its shim was killed before it could record an outcome
     end_unseen,         // lost: its shim was killed, and nobody was left to see how it ended
     machine_restarted,  // lost
+    data_copied,        // lost: it ran in a data directory of which this is a copy
     run_damaged,        // lost; text: what of its run directory cannot be read
     killed_by_other,    // SIGKILL that persistproc did not send; count: the kernel's OOM kills in the cgroup meanwhile
     signal_sent,        // at, by: who had it sent the signal that ended it
@@ -99,6 +100,7 @@ struct EnumNames<domain::CauseCode> {
                                                                {E::shim_killed, "shim_killed"},
                                                                {E::end_unseen, "end_unseen"},
                                                                {E::machine_restarted, "machine_restarted"},
+                                                               {E::data_copied, "data_copied"},
                                                                {E::run_damaged, "run_damaged"},
                                                                {E::killed_by_other, "killed_by_other"},
                                                                {E::signal_sent, "signal_sent"},

@@ -1,6 +1,7 @@
 #include "common/rundir/state.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,6 +26,11 @@ Result<void> create_state(const std::filesystem::path& path, const base::BootId&
     std::string image(state_file_bytes, '\0');
     StateSlot slot;
     slot.state.boot_id = boot;
+    struct stat facts {};
+    if (::fstat(file->get(), &facts) == 0) {
+        slot.state.file_device = facts.st_dev;
+        slot.state.file_inode = facts.st_ino;
+    }
     slot.crc = slot_checksum(slot.size, &slot.state);
     std::memcpy(image.data(), &slot, sizeof slot);
     if (const int err = base::write_all(file->get(), image)) return base::os_failure("write " + path.string(), err);
@@ -39,6 +45,10 @@ Result<RunState> read_state(const std::filesystem::path& path, Format* other) {
     }
     auto state = decode_state(bytes->data(), bytes->size(), other);
     if (!state) return base::with_context(state.error(), path.string());
+    struct stat facts {};
+    const bool is_known = state->file_inode != 0 && ::lstat(path.c_str(), &facts) == 0;
+    const bool is_same = is_known && facts.st_dev == state->file_device && facts.st_ino == state->file_inode;
+    if (is_known && !is_same && state->boot_id == base::current_boot_id()) state->boot_id = copied;
     return state;
 }
 

@@ -20,7 +20,7 @@ using Nonce = std::array<std::uint8_t, 16>;
 
 /// Of `spec` and `state`. 1: shims that speak in packets of a fixed size (see frame.hpp).
 inline constexpr std::uint16_t format_major = 2;
-inline constexpr std::uint16_t format_minor = 2;
+inline constexpr std::uint16_t format_minor = 3;
 
 enum class Phase : std::uint8_t {
     none = 0,         // made by the daemon; no shim has written yet
@@ -65,7 +65,7 @@ struct RunState {
     std::uint8_t has_gaps = 0;  // output of this run is missing; the log's gap records say where and how much
     std::uint64_t generation = 0;
     Nonce nonce{};
-    base::BootId boot_id{};   // in which the run was begun; all zero: made by a daemon that did not name it
+    base::BootId boot_id{};   // in which the run was begun; all zero: made by a daemon that did not name it; `copied`
     std::uint64_t epoch = 0;  // highest daemon epoch obeyed
     std::int32_t shim_pid = 0;
     std::int32_t pid = 0;
@@ -90,11 +90,20 @@ struct RunState {
     std::uint16_t unused_too = 0;
     std::uint32_t extended_ms = 0;  // from `started_boot_ns` on: until when it has asked to be waited for; 0: never
     char status[128] = {};
+    // 2.3
+    /// The very file this was first written to; 0: made by a daemon that did not name it.
+    std::uint64_t file_device = 0;
+    std::uint64_t file_inode = 0;
 
     /// It has said that it is ready, and nothing else since.
     bool says_ready() const noexcept { return notified == notified_ready; }
 };
-static_assert(sizeof(RunState) == 280);
+static_assert(sizeof(RunState) == 296);
+
+/// In the place of the present boot, in what is read of a copy: whatever lives is the original's, and is to be looked
+/// for, or touched, as little as what was begun in an earlier boot.
+inline constexpr base::BootId copied{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 /// Of the files of a run, in their first bytes.
 struct Format {
@@ -104,11 +113,14 @@ struct Format {
 /// What is said of files of another major.
 std::string other_version(Format format);
 
-/// Creates the file with a state of phase `none` that names the boot it was made in. Daemon, at INTENT. Errors: io.
+/// Creates the file with a state of phase `none` that names the boot it was made in, and the file. Daemon, at INTENT.
+/// Errors: io.
 Result<void> create_state(const std::filesystem::path& path, const base::BootId& boot);
 
-/// The newest valid state. Phase `none` when no slot was written yet. Errors: not_found, io, unsupported,
-/// corrupt (slots were written and none is whole). `other`: set to the format of one that is unsupported.
+/// The newest valid state. Phase `none` when no slot was written yet. Where the file is a copy of one that was made in
+/// this boot (`cp -a` of a data directory, never `mv` within a file system), it names `copied` for that. Errors:
+/// not_found, io, unsupported, corrupt (slots were written and none is whole). `other`: set to the format of one that
+/// is unsupported.
 Result<RunState> read_state(const std::filesystem::path& path, Format* other = nullptr);
 
 /// Pure part of `read_state`: decides between two slots of an image of the file.

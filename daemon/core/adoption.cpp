@@ -313,10 +313,11 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     const Running was{.run = run.id.number,
                       .since = world_.clock.now() - std::max<std::chrono::nanoseconds>(lasted, {})};
     // A restart of the machine ended it, or came before its policy's next run: it is not a failure of its own to be
-    // tried again, and whoever wants it to run always says so.
+    // tried again, and whoever wants it to run always says so. What a copy tells of is another daemon's to run.
     const base::BootId boot = world_.directories.boot_id();
     const bool is_of_earlier_boot = run.state.boot_id != base::BootId{} && run.state.boot_id != boot;
-    const bool is_over = is_of_earlier_boot && process->record.definition.restart != domain::RestartPolicy::always;
+    const bool runs_always = process->record.definition.restart == domain::RestartPolicy::always;
+    const bool is_over = is_of_earlier_boot && (!runs_always || run.state.boot_id == rundir::copied);
     // Its project begins it anew in its turn, whatever the end of the run before would bring about.
     const bool begins_anew = process->record.waits_to_begin();
     const bool was_asked_for = begins_anew && highest >= process->record.pending_run;
@@ -480,7 +481,8 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
     const std::uint32_t number = run.id.number;
     const std::uint32_t highest = std::max({process->record.last_run, process->life.last_run(), number});
     // What its project replaces begins in its turn, and what it needs may be gone by now.
-    if (process->record.waits_to_begin() && process->record.intent == Intent::restart)
+    const bool is_copied = run.state.boot_id == rundir::copied;
+    if (is_copied || (process->record.waits_to_begin() && process->record.intent == Intent::restart))
         process->record.intent = Intent::none;
     const Intent intent = process->record.intent;
     const std::uint32_t intent_run = process->record.intent_run;

@@ -183,6 +183,7 @@ Found classify(const FoundRun& run, const std::optional<Outcome>& recorded, Want
     if (state.phase == rundir::Phase::exited || state.phase == rundir::Phase::exec_failed)
         return FoundEnded{run::outcome_of(state)};
     const auto lost = [&](Cause why) { return FoundEnded{run::lost_outcome(std::move(why), now)}; };
+    if (state.boot_id == rundir::copied) return lost(Cause{.code = CauseCode::data_copied});
     // What cannot be read does not say when it was begun; the store may.
     const bool says_when = run.trouble.empty() || state.boot_id != base::BootId{};
     if (says_when ? state.boot_id != boot : is_before_restart) return lost(Cause{.code = CauseCode::machine_restarted});

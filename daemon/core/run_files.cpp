@@ -215,6 +215,8 @@ Result<FoundRun> find_run(fs::path data, RunId id, base::BootId boot, bool known
         found.trouble = state.error().message;
     else
         return state.error();
+    // A lock that is held is this very directory's.
+    if (found.shim_alive && found.state.boot_id == rundir::copied) found.state.boot_id = boot;
     // A lock that somebody has removed, or put another file in the place of, proves no death.
     if (state && !found.shim_alive) found.shim_alive = rundir::is_shim_there(*state, boot);
     if (state && !found.shim_alive)

@@ -418,6 +418,47 @@ TEST_CASE("nobody is taken for a program from before the machine was restarted")
     CHECK(another.lives());
 }
 
+TEST_CASE("what runs elsewhere is not touched by the daemon of a copy of its data directory") {
+    const char* restart = GENERATE("never", "always");
+    auto data = left_behind([](rundir::RunState&) {}, restart);
+    const tests::MarkedProgram original(snapshot_of(*data).last_runs.front().mark);
+    write_state(*data, [&](rundir::RunState& state) {
+        state.phase = GENERATE(rundir::Phase::started, rundir::Phase::exited);
+        state.exit_value = 7;
+        state.pid = state.shim_pid = original.identity().pid;
+        state.start_ticks = state.shim_start_ticks = original.identity().start_ticks;
+        state.file_inode = 1;  // of the file that this is a copy of
+    });
+    {
+        auto registry = registry::Registry::open(data->path());
+        core::StoreChange change;
+        change.processes = registry->load()->processes;
+        const auto intent = GENERATE(core::Intent::none, core::Intent::restart);
+        change.processes.front().intend(core::Wanted::up, intent);
+        change.processes.front().intent_run = 1;
+        REQUIRE(registry->commit({change}));
+    }
+    for (int daemons = 0; daemons < 2; ++daemons) {
+        DaemonInProcess daemon({}, data);
+        const Json view = only_view(daemon);
+        if (view["state"] == "lost")
+            CHECK(view["causes"] == Json::array({{{"code", "data_copied"}}}));
+        else
+            CHECK(view["exit_code"] == 7);
+        daemon.advance(60s);
+        CHECK(daemon.shims.spawned() == 0);
+        CHECK(error_code(daemon.call("stop_process", Json{{"process", "web"}})) == "");
+        CHECK(original.lives());
+    }
+    DaemonInProcess daemon({}, data);
+    SECTION("by a start of its own") {
+        CHECK(error_code(daemon.call("restart_process", Json{{"process", "web"}})) == "");
+        CHECK(only_view(daemon)["run"] == "p1.2");
+    }
+    SECTION("by a removal") { CHECK(error_code(daemon.call("remove_process", Json{{"process", "web"}})) == ""); }
+    CHECK(original.lives());
+}
+
 TEST_CASE("a process that has ended keeps its row without its directory, until it is removed") {
     auto data = left_behind([](rundir::RunState& state) {
         state.phase = rundir::Phase::exited;

@@ -83,4 +83,20 @@ TEST_CASE("what a program has said to a shim of format 2.2 is read") {
     CHECK(older->status_size == 0);
 }
 
+TEST_CASE("the file that a state of format 2.3 was written to is read") {
+    const auto paths = run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.3", RunId{{1}, 1});
+    const auto state = read_state(paths.state);
+    REQUIRE(state.has_value());
+    CHECK(state->minor == 3);
+    CHECK(state->phase == Phase::exited);
+    CHECK(state->exit_value == 7);
+    CHECK(state->file_device != 0);
+    CHECK(state->file_inode != 0);
+    // One of 2.2 does not name it.
+    const auto older =
+        read_state(run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.2", RunId{{1}, 1}).state);
+    REQUIRE(older.has_value());
+    CHECK(older->file_inode == 0);
+}
+
 }  // namespace frozen_test

@@ -148,6 +148,32 @@ TEST_CASE("what a newer version wrote behind the state is kept by an older one")
     CHECK(read_state(path)->pid == 78);
 }
 
+TEST_CASE(
+    "a copy of a state that was made in this boot names another, the file itself does not, wherever it is moved") {
+    tests::TemporaryDirectory temporary;
+    const auto path = temporary.path() / "state", copy = temporary.path() / "copy", moved = temporary.path() / "moved";
+    const base::BootId boot = base::current_boot_id();
+    REQUIRE(create_state(path, boot));
+    // As its shim writes on.
+    const base::UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    StateWriter writer(file.get(), *read_state(path));
+    writer.state().pid = 77;
+    REQUIRE(writer.write() == 0);
+    std::filesystem::copy_file(path, copy);
+    std::filesystem::rename(path, moved);
+    CHECK(read_state(moved)->boot_id == boot);
+    CHECK(read_state(copy)->boot_id == copied);
+    CHECK(read_state(copy)->pid == 77);
+
+    // Of an earlier boot nothing lives, be it a copy or not.
+    base::BootId earlier{};
+    earlier.fill(7);
+    REQUIRE(create_state(path, earlier));
+    std::filesystem::remove(copy);
+    std::filesystem::copy_file(path, copy);
+    CHECK(read_state(copy)->boot_id == earlier);
+}
+
 TEST_CASE("every stage has a name of its own") {
     for (int a = 0; a <= static_cast<int>(Stage::log); ++a)
         for (int b = 0; b < a; ++b)
