@@ -248,7 +248,7 @@ void Adoption::place(Remnant remnant, std::vector<Undecided>& undecided) {
     }
     const bool is_failed = is_failed_start(found, get_pointer(remnant.record), get_pointer(remnant.last_run));
     if (is_failed && !is_planned) {
-        world_.tasks.spawn("removal of " + to_string(id), drop_remnant(id));
+        world_.tasks.spawn("removal of " + to_string(id), driver_.discard(id));
         ++progress_.adopted;
         return;
     }
@@ -530,7 +530,7 @@ Task<> Adoption::settle(ProcessPtr process, FoundRun run, std::optional<RunRecor
 
 Task<> Adoption::drop(ProcessPtr process) {
     driver_.forget(process);
-    co_await drop_remnant(process->record.id);
+    co_await driver_.discard(process->record.id);
 }
 
 void Adoption::drop_row(ProcessId id) {
@@ -552,13 +552,6 @@ Task<> Adoption::go_on_with_removals(std::vector<ProcessId> ids) {
         change.removed.push_back(id);
         co_await driver_.end_removal(id, std::move(change));
     }
-}
-
-Task<> Adoption::drop_remnant(ProcessId id) {
-    drop_row(id);
-    auto removed = co_await world_.directories.remove_process(id);
-    if (!removed)
-        base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), removed.error().message);
 }
 
 /// Whether its shim has answered. One that was suspended says nothing until it goes on, and nobody should wait for

@@ -56,7 +56,6 @@ private:
     void take_end_as_news(const ProcessPtr& process, const FoundRun& run, const FoundEnded& ended,
                           std::uint32_t highest);
     Task<> drop(ProcessPtr process);
-    Task<> drop_remnant(ProcessId id);
     /// Of those that a daemon before has begun.
     Task<> go_on_with_removals(std::vector<ProcessId> ids);
     /// Of a process that has no directory: none is looked for, whatever has come there since.

@@ -167,7 +167,7 @@ void Plans::tell_apart() {
         other->record.planned.reset();
         if (other->has_never_run()) {
             driver_.forget(other);
-            world_.tasks.spawn("removal of " + other->name(), driver_.discard(other));
+            world_.tasks.spawn("removal of " + other->name(), driver_.discard(other->record.id));
             continue;
         }
         driver_.drop_pending(other);

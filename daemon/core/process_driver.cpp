@@ -620,7 +620,7 @@ void ProcessDriver::hear_failure(const ProcessPtr& process, const run::TellFaile
     // No program ever ran: nothing of the attempt stays behind.
     if (process->standing != Standing::provisional) return;
     forget(process);
-    world_.tasks.spawn("removal of " + process->name(), discard(process));
+    world_.tasks.spawn("removal of " + process->name(), discard(process->record.id));
 }
 
 void ProcessDriver::take_back_start(const ProcessPtr& process, AtRest& at_rest) {
@@ -649,14 +649,15 @@ Task<> ProcessDriver::discard_run(ProcessPtr process, std::shared_ptr<run::RunDr
     co_await record(std::move(change), "the failed start of " + process->name());
 }
 
-Task<> ProcessDriver::discard(ProcessPtr process) {
-    const ProcessId id = process->record.id;
-    auto deleted = co_await world_.directories.remove_process(id);
+Task<> ProcessDriver::discard(ProcessId id) {
+    // On record like any removal: a power cut may bring back the row alone, which would be that of a lost run.
+    auto deleted = co_await world_.directories.begin_removal(id);
+    if (!deleted) deleted = co_await world_.directories.remove_process(id);
     if (!deleted)
-        base::report(base::Severity::warning, "{} could not be removed: {}", process->name(), deleted.error().message);
+        base::report(base::Severity::warning, "{} could not be removed: {}", to_string(id), deleted.error().message);
     StoreChange change;
     change.removed.push_back(id);
-    co_await record(std::move(change), "the failed start of " + process->name());
+    co_await end_removal(id, std::move(change));
 }
 
 }  // namespace persistproc::core

@@ -78,8 +78,8 @@ public:
     /// nothing: it may be begun. `of_work`: of what was to end first alone.
     std::function<std::optional<std::string>(const Process&, bool of_work)> obstacle;
 
-    /// Removes the files and the row of one that is forgotten.
-    Task<> discard(ProcessPtr process);
+    /// Removes the files and the row of one that is forgotten, a start that came to nothing.
+    Task<> discard(ProcessId id);
     /// Of a run that is being ended already: sooner, where this order is the less patient one. What follows stays.
     void end_program(const ProcessPtr& process, run::StopOrder order);
 

@@ -541,6 +541,36 @@ TEST_CASE("a removal that was answered is one after a power cut, which may bring
     CHECK(snapshot_of(*data).processes.empty());
 }
 
+TEST_CASE("a start that failed is none after a power cut, which may bring its row back") {
+    auto data = std::make_shared<tests::TemporaryDirectory>();
+    core::StoreChange durable;
+    {
+        DaemonInProcess daemon({}, data);
+        daemon.shims.exec_failure = {rundir::Stage::execve, ENOEXEC};
+        daemon.store.is_syncing = true;
+        daemon.store.holds_these = [&](const core::StoreChange& change) {
+            for (const auto& each : change.processes) durable.processes.push_back(each);
+            for (const auto& each : change.runs) durable.runs.push_back(each);
+            return false;
+        };
+        const Json request{{"command", Json::array({"a"})}, {"working_directory", "/"}};
+        CHECK(error_code(daemon.call("start_process", request)) == "exec_failed");
+        daemon.run_until([&] { return !std::filesystem::exists(rundir::process_paths(data->path(), {1}).root); });
+    }
+    REQUIRE(!durable.processes.empty());
+    for (auto& each : durable.processes) each.boot = "another";
+    {
+        auto registry = registry::Registry::open(data->path());
+        REQUIRE(registry->commit({durable}));
+    }
+    {
+        DaemonInProcess daemon({}, data);
+        CHECK(daemon.call("list_processes", Json::object())["structuredContent"]["processes"].empty());
+        daemon.run_until([&] { return std::filesystem::is_empty(data->path() / "procs"); });
+    }
+    CHECK(snapshot_of(*data).processes.empty());
+}
+
 TEST_CASE("a number is not given again while the removal of its process is on record, whatever the database knows") {
     auto data = std::make_shared<tests::TemporaryDirectory>();
     for (const char* mark : {".removed-p1", ".removed-p12", ".removed-p3"})
