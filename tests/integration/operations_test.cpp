@@ -314,6 +314,20 @@ TEST_CASE("a restart that has joined another one loses to a stop that comes in b
     CHECK(daemon.shims.living() == 0);
 }
 
+TEST_CASE("a restart waits for a stop as long as that may take, whatever the process's own grace") {
+    DaemonInProcess daemon;
+    const int patient = stop_patiently(daemon);
+    const bool is_restart = GENERATE(true, false);
+    const int waiting = is_restart ? daemon.call_later("restart_process", web)
+                                   : daemon.call_later("start_process", command("a", "web"));
+    daemon.advance(59s);  // the process's own grace is over since long
+    CHECK(!daemon.is_answered(waiting));
+    daemon.shims.obeys_stop = true;
+    daemon.shims.find(run(1, 1))->end(9, true);
+    CHECK(error_code(daemon.answer(patient)["result"]).empty());
+    CHECK(daemon.answer(waiting)["result"]["structuredContent"]["run"] == "p1.2");
+}
+
 TEST_CASE("no more is started than there are descriptors for, also by what an ended program left behind") {
     core::SupervisorOptions options;
     options.descriptors = {1024, 2};

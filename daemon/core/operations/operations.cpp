@@ -37,11 +37,17 @@ Error not_touched(const Process& process) {
                         process.shown(), format.major, format.minor)};
 }
 
-/// Completes when no run is being made, no tree is being ended and every stop has been answered.
+/// Completes when no run is being made, no tree is being ended and every stop has been answered. What is being ended
+/// has the time that whoever ends it gave it.
 Task<Result<void>> Operations::come_to_rest(ProcessPtr process, std::chrono::nanoseconds grace) {
-    const MonoTime until = world_.clock.now() + grace + kill_bound;
+    const MonoTime began = world_.clock.now();
     while ((process->is_moving() || process->stopping > 0) && table_.holds(*process)) {
         if (auto later = suspended(*process, "nothing was begun, it goes on by")) co_return *later;
+        const auto order = process->run ? process->run->machine().order() : std::nullopt;
+        MonoTime until = began + std::max(grace, order ? order->grace : grace);
+        if (const auto& command = process->stop_by_command; command && !command->is_over)
+            until = std::max(until, command->until);
+        until += kill_bound;
         const bool woken = co_await process->changed.wait_until(until, world_.clock);
         if (!woken && process->is_moving())
             co_return Error{ErrorCode::timeout, process->shown() + " is still stopping; try again"};

@@ -93,11 +93,7 @@ private:
         std::uint32_t run = 0;
         std::int64_t pid = 0;
     };
-    struct Hastened {
-        std::chrono::nanoseconds grace{};  // of what is being ended, or may be ended before it is this one's turn
-        std::optional<Replaced> replaced;
-    };
-    Hastened hasten_end(const ProcessPtr& process, const ops::RestartRequest& request);
+    std::optional<Replaced> hasten_end(const ProcessPtr& process, const ops::RestartRequest& request);
     Task<Result<ops::RestartResponse>> join_restart(ProcessPtr process, std::string actor, bool force,
                                                     Replaced replaced, std::uint64_t stops);
     Task<Result<std::optional<std::vector<std::string>>>> prepare_restart(ProcessPtr process,

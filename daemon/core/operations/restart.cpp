@@ -37,18 +37,19 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto fine = domain::check_environment(request.environment); !fine) co_return fine.error();
     ProcessPtr process;
     std::uint64_t stops = 0;  // when this was asked for: one that comes in meanwhile goes first
-    Hastened hastened;
+    std::optional<Replaced> replaced;
     std::optional<async::Mutex::Guard> guard;
     for (;;) {
         auto found = table_.resolve(request.process);
         if (!found) co_return found.error();
         if (std::exchange(process, *found) != *found) {
             stops = process->stops;
-            hastened = hasten_end(process, request);
+            replaced = hasten_end(process, request);
         }
         auto held = co_await process->operation.lock();
         guard.emplace(std::move(held));
-        if (auto rested = co_await come_to_rest(process, hastened.grace); !rested) co_return rested.error();
+        const auto patience = grace_of(*process, request.grace_seconds);
+        if (auto rested = co_await come_to_rest(process, patience); !rested) co_return rested.error();
         const auto again = table_.resolve(request.process);
         if (!again) co_return again.error();
         if (*again == process) break;
@@ -57,7 +58,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     // What was asked for has been done by the other restart, unless that one came to nothing.
     const bool changes = request.base_environment || !request.environment.empty();
-    if (const auto& replaced = hastened.replaced; replaced && !changes && process->life.last_run() > replaced->run)
+    if (replaced && !changes && process->life.last_run() > replaced->run)
         co_return co_await join_restart(process, std::move(actor), request.force, *replaced, stops);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was done");
@@ -121,29 +122,29 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     co_return out;
 }
 
-/// What is being ended is ended as soon as this one asks for: at once, or by its own grace. What may not be hastened
-/// takes the time that it has.
-Operations::Hastened Operations::hasten_end(const ProcessPtr& process, const ops::RestartRequest& request) {
+/// What is being ended is ended as soon as this one asks for: at once, or by its own grace. Nothing: it asks for
+/// neither, or no other run was promised after it.
+std::optional<Operations::Replaced> Operations::hasten_end(const ProcessPtr& process,
+                                                           const ops::RestartRequest& request) {
     const auto* const stopping = std::get_if<Stopping>(&process->life.phase());
+    if (stopping == nullptr || (!request.force && !request.grace_seconds)) return std::nullopt;
     const auto grace = grace_of(*process, request.grace_seconds);
-    const Hastened not_hastened{std::max(grace, grace_of(*process, {})), {}};
-    if (stopping == nullptr || (!request.force && !request.grace_seconds)) return not_hastened;
     if (stopping->well_for && process->run) {
         driver_.end_program(process,
                             {.signal = process->record.definition.stop_signal, .grace = grace, .force = request.force});
-        return {grace, {}};
+        return std::nullopt;
     }
     const bool follows = stopping->then_start;
     const bool is_wanted = process->life.wanted() == Wanted::up;
     // A stop that is being recorded is carried out after that.
-    if (follows != is_wanted) return not_hastened;
+    if (follows != is_wanted) return std::nullopt;
     const Replaced replaced{stopping->run, process->run_state.pid};
     if (!follows) {
         driver_.apply(process, StopRequested{.force = request.force, .grace = grace});
-        return {grace, {}};
+        return std::nullopt;
     }
     driver_.apply(process, RestartRequested{.force = request.force, .grace = grace});
-    return {grace, replaced};
+    return replaced;
 }
 
 /// Of a restart that has hastened another one, which has begun a run since.
