@@ -11,6 +11,7 @@
 #include "daemon/core/run_files.hpp"
 #include "tests/integration/daemon_in_process.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/marked_program.hpp"
 #include "tests/support/no_descriptors.hpp"
 
 namespace operations_test {
@@ -326,6 +327,26 @@ TEST_CASE("a restart waits for a stop as long as that may take, whatever the pro
     daemon.shims.find(run(1, 1))->end(9, true);
     CHECK(error_code(daemon.answer(patient)["result"]).empty());
     CHECK(daemon.answer(waiting)["result"]["structuredContent"]["run"] == "p1.2");
+}
+
+TEST_CASE("a stop whose keeper is suspended meanwhile says that, and how it goes on") {
+    DaemonInProcess daemon;
+    daemon.call("start_process", command("a", "web"));
+    const tests::MarkedProgram keeper("");
+    auto shim = daemon.shims.find(run(1, 1));
+    shim->state.shim_pid = keeper.identity().pid;
+    shim->state.shim_start_ticks = keeper.identity().start_ticks;
+    shim->push(rundir::MessageType::state);
+    daemon.shims.obeys_stop = false;
+    const int stopping = daemon.call_later("stop_process", web);
+    daemon.run_until([&] { return shim->heard.size() == 2; });
+    daemon.io.poll();
+    keeper.suspend();
+    daemon.advance(41s);
+    const Json refused = daemon.answer(stopping)["result"];
+    CHECK(error_code(refused) == "unavailable");
+    const std::string pid = std::to_string(keeper.identity().pid);
+    CHECK(refused["content"][0]["text"].get<std::string>().find("kill -CONT " + pid) != std::string::npos);
 }
 
 TEST_CASE("no more is started than there are descriptors for, also by what an ended program left behind") {

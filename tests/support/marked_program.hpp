@@ -28,6 +28,12 @@ public:
         ::kill(pid_, SIGKILL);
         ::waitpid(pid_, nullptr, 0);
     }
+    /// SIGSTOP, and back once it has stopped.
+    void suspend() const {
+        ::kill(pid_, SIGSTOP);
+        siginfo_t info{};
+        ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WNOWAIT);
+    }
     base::PidIdentity identity() const { return {pid_, base::find_start_ticks(pid_).value_or(0)}; }
     bool lives() const {
         siginfo_t info{};
