@@ -259,6 +259,14 @@ Answer Server::State::tool_answer(const State& server, const Call& call, ToolRes
     return {server.result(*call.caller, value.on_wire, value.meta), {}};
 }
 
+Answer Server::State::failure(const Error& error) {
+    switch (error.code) {
+        case ErrorCode::invalid: return failure(rpc::invalid_params, "Invalid params: " + error.message);
+        case ErrorCode::limit: return failure(rpc::limit_reached, "limit: " + error.message);
+        default: return failure(rpc::internal_error, error.message);
+    }
+}
+
 Answer Server::State::prompt_answer(const State& server, const Call& call, Result<PromptResult> value) {
     if (!value) return failure(rpc::invalid_params, "Invalid params: " + value.error().message);
     if (value->instead.index() != 0) return server.instead(call, value->instead);
@@ -282,7 +290,7 @@ Answer Server::State::read_answer(const State& server, const Call& call, Result<
         out.error->data = Json{{"uri", base::excerpt(call.what)}};
         return out;
     }
-    if (!value) return failure(rpc::internal_error, value.error().message);
+    if (!value) return failure(value.error());
     if (value->instead.index() != 0) return server.instead(call, value->instead);
     Json contents = Json::array();
     for (const auto& each : value->contents) contents.push_back(to_json(each));
@@ -291,11 +299,7 @@ Answer Server::State::read_answer(const State& server, const Call& call, Result<
 }
 
 Answer Server::State::resources_answer(const State& server, const Call& call, Result<ResourcePage> value) {
-    if (!value) {
-        const bool is_theirs = value.error().code == ErrorCode::invalid;
-        return failure(is_theirs ? rpc::invalid_params : rpc::internal_error,
-                       (is_theirs ? "Invalid params: " : "") + value.error().message);
-    }
+    if (!value) return failure(value.error());
     Json list = Json::array();
     for (const auto& each : value->resources) {
         Json item{{"uri", each.uri}, {"name", each.name}};
@@ -364,11 +368,11 @@ void Server::State::enter(const CallPtr& call, async::Turns& turns, pid_t proces
         return begin(call);
     }
     const auto refuse_busy = [this, is_tool](const CallPtr& refused) {
-        Error busy{ErrorCode::limit, "too many calls wait for their turn; try again when some have ended"};
+        const Error busy{ErrorCode::limit, "too many calls wait for their turn; try again when some have ended"};
         if (is_tool)
             answer(refused, tool_answer(*this, *refused, tool_failure(busy)));
         else
-            answer(refused, failure(rpc::internal_error, std::move(busy.message)));
+            answer(refused, failure(busy));
     };
     const auto weak = std::weak_ptr<Call>(call);
     const auto give_way = [this, refuse_busy, weak] {

@@ -20,6 +20,8 @@ inline constexpr int resource_not_found = -32002;  // sessions only; later an in
 inline constexpr int header_mismatch = -32020;
 inline constexpr int missing_capability = -32021;
 inline constexpr int unsupported_version = -32022;
+// Ours: outside of what JSON-RPC and MCP keep for themselves.
+inline constexpr int limit_reached = 429;
 }  // namespace rpc
 
 /// A notification for a bridge alone, which passes it on to nobody: `text` says what a call has done already.

@@ -17,6 +17,8 @@ namespace {
 constexpr std::string_view subscription_key = R"("io.modelcontextprotocol/subscriptionId":)";
 
 constexpr std::size_t most_uri_bytes = 256;  // of one that is subscribed to: it is kept
+constexpr std::string_view too_many_in_all =
+    "limit: there are as many subscriptions of all clients as may be; end some, or try again later";
 
 std::string too_long_uri() { return fmt::format("a URI is longer than {} bytes", most_uri_bytes); }
 
@@ -178,14 +180,20 @@ void Server::State::set_level(const CallPtr& call, const Json& params) {
     finish(call, {});
 }
 
+std::string Server::State::too_many_uris() const {
+    return fmt::format("limit: a subscriber may ask for {} resources at once; unsubscribe from some",
+                       limits.subscribed_uris);
+}
+
 void Server::State::subscribe(const CallPtr& call, const Json& params, bool wanted) {
     const std::string* uri = find_text(params, "uri");
     if (uri == nullptr) return refuse(call, rpc::invalid_params, "Invalid params: `uri` must be a string");
     if (uri->size() > most_uri_bytes) return refuse(call, rpc::invalid_params, "Invalid params: " + too_long_uri());
     const auto id = state_of(*call->session).subscription;
-    if (wanted &&
-        (subscriptions.uris(id) >= limits.subscribed_uris || subscriptions.all_uris() >= limits.subscribed_uris_in_all))
-        return refuse(call, rpc::internal_error, "Too many subscriptions; unsubscribe from some");
+    if (wanted && subscriptions.uris(id) >= limits.subscribed_uris)
+        return refuse(call, rpc::limit_reached, too_many_uris());
+    if (wanted && subscriptions.all_uris() >= limits.subscribed_uris_in_all)
+        return refuse(call, rpc::limit_reached, std::string(too_many_in_all));
     if (wanted)
         subscriptions.want(id, *uri);
     else
@@ -277,10 +285,10 @@ void Server::State::begin_listening(const CallPtr& call, const Json& params) {
         }
         if (!wants.uris.empty()) honoured["resourceSubscriptions"] = wants.uris;
     }
-    if (wants.uris.size() > limits.subscribed_uris ||
-        subscriptions.all_uris() + wants.uris.size() > limits.subscribed_uris_in_all ||
+    if (wants.uris.size() > limits.subscribed_uris) return refuse(call, rpc::limit_reached, too_many_uris());
+    if (subscriptions.all_uris() + wants.uris.size() > limits.subscribed_uris_in_all ||
         !make_room_to_listen(call->principal))
-        return refuse(call, rpc::internal_error, "Too many subscriptions; end some");
+        return refuse(call, rpc::limit_reached, std::string(too_many_in_all));
     const std::string tag = R"("_meta":{)" + std::string(subscription_key) + call->id + '}';
     const std::string acknowledged = R"({"notifications":)" + json_text(honoured) + ',' + tag + '}';
     if (!call->reply->notify(notification("notifications/subscriptions/acknowledged", acknowledged)))

@@ -135,6 +135,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     void initialize(Session& session, const Message& message, Reply& reply);
     void set_level(const CallPtr& call, const Json& params);
     void subscribe(const CallPtr& call, const Json& params, bool wanted);
+    std::string too_many_uris() const;
     void listen(const CallPtr& call, Json params);
     void begin_listening(const CallPtr& call, const Json& params);
     bool make_room_to_listen(const Principal& from);
@@ -181,6 +182,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     std::string result(const Caller& caller, std::string_view members, const Json& meta = nullptr,
                        Cache cache = Cache::none, std::string_view type = "complete") const;
     Answer instead(const Call& call, const Instead& given) const;
+    static Answer failure(const Error& error);
     static Answer failure(int code, std::string message) {
         return {{}, RpcError{code, std::move(message), {}, nullptr}};
     }

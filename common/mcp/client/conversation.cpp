@@ -149,6 +149,7 @@ Error error_of(const Reply& reply) {
     ErrorCode code = ErrorCode::invalid;
     if (refusal.code == rpc::internal_error || refusal.code == rpc::session_not_found) code = ErrorCode::unavailable;
     if (refusal.code == rpc::method_not_found) code = ErrorCode::unsupported;
+    if (refusal.code == rpc::limit_reached) code = ErrorCode::limit;
     return Error{code, refusal.message};
 }
 

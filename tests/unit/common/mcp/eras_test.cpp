@@ -72,7 +72,7 @@ TEST_CASE("a full queue refuses one more call of every kind") {
     for (const auto& [method, params] : calls) {
         CAPTURE(method);
         const Json answer = client.legacy(method, params);
-        REQUIRE(code_of(answer) == rpc::internal_error);
+        REQUIRE(code_of(answer) == rpc::limit_reached);
         CHECK(answer["error"]["message"].get<std::string>().find("too many calls") != std::string::npos);
     }
     CHECK(sample.server.open_calls() == 2);

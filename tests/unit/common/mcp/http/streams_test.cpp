@@ -369,7 +369,7 @@ TEST_CASE("listen: bad ones and too many are refused in band") {
         CHECK(answer.response()["error"]["code"] == rpc::invalid_params);
     }
     const std::string three = R"({"resourceSubscriptions":["test://a","test://b","test://c"]})";
-    CHECK(machine.answer(listen(three)).response()["error"]["code"] == rpc::internal_error);
+    CHECK(machine.answer(listen(three)).response()["error"]["code"] == rpc::limit_reached);
     Stream first = open_stream(machine, listen("{}"));
     const Stream second = open_stream(machine, listen("{}"));
     // Who listens for longest makes room for one who does not yet, and is told that it is over.
@@ -401,7 +401,7 @@ TEST_CASE("listen: the process that does most makes room, by however many connec
     // What is refused ends nobody's.
     machine.admission.process = 9;
     const std::string two = R"({"resourceSubscriptions":["test://a","test://b"]})";
-    CHECK(machine.answer(listen(two)).response()["error"]["code"] == rpc::internal_error);
+    CHECK(machine.answer(listen(two)).response()["error"]["code"] == rpc::limit_reached);
     for (const Stream& each : modest) CHECK(machine.take(each.connection).empty());
 }
 
