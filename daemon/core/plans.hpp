@@ -71,6 +71,7 @@ struct RestartedInOrder {
     std::vector<std::string> restarted;
     std::vector<std::string> left;  // it took too long until what they need was ready
 };
+using RestartedPtr = std::shared_ptr<RestartedInOrder>;
 
 class Plans {
 public:
@@ -97,10 +98,10 @@ public:
 
     /// Restarts those named, which are members, in the order of their dependencies, each once what it needs of those
     /// before it is ready, until `until`. What waits to be begun waits on. Whoever is restarted with another
-    /// (Dependency::restart) is so once. Errors: as Operations::restart, with what was done before; conflict (what it
-    /// needs was restarted and is not there any more).
-    Task<Result<RestartedInOrder>> restart_in_order(std::string file, std::vector<std::string> names, std::string actor,
-                                                    MonoTime until);
+    /// (Dependency::restart) is so once. `done` is told of each. Errors: as Operations::restart, with what was done
+    /// before; conflict (what it needs was restarted and is not there any more).
+    Task<Result<void>> restart_in_order(std::string file, std::vector<std::string> names, std::string actor,
+                                        MonoTime until, RestartedPtr done);
     /// As Operations::restart, and then in the same way whatever needs it in its project, and runs; however long that
     /// takes.
     Task<Result<ops::RestartResponse>> restart_with_dependents(ops::RestartRequest request, std::string actor);
@@ -176,7 +177,7 @@ private:
     Task<> stop(ProjectPtr project, ProcessPtr process, bool force);
     Task<> restart(ProjectPtr project, ProcessPtr process);
     Task<Result<void>> restart_next(ProjectPtr project, std::string name, std::string actor,
-                                    std::optional<MonoTime> until, std::shared_ptr<RestartedInOrder> done);
+                                    std::optional<MonoTime> until, RestartedPtr done);
 
     run::RunWorld& world_;
     Store& store_;

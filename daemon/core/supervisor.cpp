@@ -80,9 +80,10 @@ Task<Result<ProcessView>> Supervisor::stop(ops::StopRequest request, std::string
 Task<Result<ops::RestartResponse>> Supervisor::restart(ops::RestartRequest request, std::string actor) {
     return carry_out("restart", operations_.restart(std::move(request), std::move(actor)));
 }
-Task<Result<RestartedInOrder>> Supervisor::restart_in_order(std::string file, std::vector<std::string> names,
-                                                            std::string actor, MonoTime until) {
-    return carry_out("restart", plans_.restart_in_order(std::move(file), std::move(names), std::move(actor), until));
+Task<Result<void>> Supervisor::restart_in_order(std::string file, std::vector<std::string> names, std::string actor,
+                                                MonoTime until, RestartedPtr done) {
+    return carry_out("restart", plans_.restart_in_order(std::move(file), std::move(names), std::move(actor), until,
+                                                        std::move(done)));
 }
 Task<Result<ops::RestartResponse>> Supervisor::restart_with_dependents(ops::RestartRequest request, std::string actor) {
     return carry_out("restart", plans_.restart_with_dependents(std::move(request), std::move(actor)));

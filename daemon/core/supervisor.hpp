@@ -54,8 +54,8 @@ public:
     Task<Result<ops::RestartResponse>> restart(ops::RestartRequest request, std::string actor);
 
     /// As Plans::restart_in_order and Plans::restart_with_dependents.
-    Task<Result<RestartedInOrder>> restart_in_order(std::string file, std::vector<std::string> names, std::string actor,
-                                                    MonoTime until);
+    Task<Result<void>> restart_in_order(std::string file, std::vector<std::string> names, std::string actor,
+                                        MonoTime until, RestartedPtr done);
     Task<Result<ops::RestartResponse>> restart_with_dependents(ops::RestartRequest request, std::string actor);
 
     /// Sends one signal to the program's process group. Errors: not_found, ambiguous, conflict (does not run), invalid.

@@ -314,12 +314,15 @@ Task<mcp::ToolResult> of_applied(Backend backend, Request request, mcp::CallCont
     if (request.action == ProjectAction::restart) {
         auto allowed = backend.agent_starts.take(context.principal, static_cast<pid_t>(who.process), out.chosen.size());
         if (!allowed) co_return mcp::tool_failure(allowed.error());
-        auto restarted = co_await backend.supervisor.restart_in_order(*file, out.chosen, actor, until);
+        const auto done = std::make_shared<core::RestartedInOrder>();
+        auto restarted = co_await backend.supervisor.restart_in_order(*file, out.chosen, actor, until, done);
+        // Whoever asks for what is refused still pays for one.
+        const std::size_t begun = std::max<std::size_t>(1, done->restarted.size());
+        if (begun < out.chosen.size()) backend.agent_starts.give_back(context.principal, out.chosen.size() - begun);
         if (!restarted) co_return mcp::tool_failure(restarted.error());
-        backend.agent_starts.give_back(context.principal, restarted->left.size());
-        if (!restarted->left.empty())
+        if (!done->left.empty())
             out.notes.push_back(fmt::format("not restarted, since what they need was not ready in time: {}",
-                                            fmt::join(restarted->left, ", ")));
+                                            fmt::join(done->left, ", ")));
         co_await plans.settled(*file, out.chosen, until);
     } else if (request.action == ProjectAction::show) {
         co_await plans.settled(*file, out.chosen, until);

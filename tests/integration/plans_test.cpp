@@ -1027,9 +1027,8 @@ TEST_CASE("given a name that is said again and again, when a restart is asked fo
     const Json answer = daemon.call("run_project", std::move(request));
     CHECK(answer["structuredContent"]["chosen"] == Json::array({"db"}));
     CHECK(daemon.supervisor.find({1})->run == 2);
-    const auto again =
-        wait(daemon, daemon.supervisor.restart_in_order(file, {"db", "db", "db"}, "test", MonoTime::max()));
-    REQUIRE(again);
+    const auto again = std::make_shared<core::RestartedInOrder>();
+    REQUIRE(wait(daemon, daemon.supervisor.restart_in_order(file, {"db", "db", "db"}, "test", MonoTime::max(), again)));
     CHECK(again->restarted == std::vector<std::string>{"db"});
     CHECK(daemon.supervisor.find({1})->run == 3);
 }
@@ -1051,6 +1050,20 @@ TEST_CASE("given more processes than agents may start, when one restarts them ag
     CHECK(error_code(daemon.call("run_project", request)).empty());
     CHECK(error_code(daemon.call("run_project", request)) == "limit");
     CHECK(daemon.supervisor.find({1})->run == 2);
+}
+
+TEST_CASE("given a restart of many that fails, when agents go on, then they have paid for what was begun alone") {
+    DaemonInProcess daemon({}, std::make_shared<tests::TemporaryDirectory>(), true, false, mcp::Principal::Role::agent);
+    UpOrder order = order_of({process("db")});
+    for (int i = 0; i < 40; ++i) order.processes.push_back(process("w" + std::to_string(i), {on("db")}));
+    order.chosen.clear();
+    for (const auto& each : order.processes) order.chosen.insert(each.definition.membership->process);
+    up(daemon, order);
+    for (std::uint32_t i = 1; i <= 41; ++i) await_run(daemon, run(i, 1));
+    daemon.shims.exec_failure = {rundir::Stage::execve, ENOENT};
+    const Json request{{"action", "restart"}, {"directory", "/shop"}, {"timeout_seconds", 0}};
+    // Of a hundred that they may start at once, two would have been too many that cost 41 each.
+    for (int i = 0; i < 40; ++i) REQUIRE(error_code(daemon.call("run_project", request)) == "exec_failed");
 }
 
 TEST_CASE("given two who restart a process of a project at once, again and again, then one of it lives") {

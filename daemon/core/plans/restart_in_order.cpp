@@ -9,18 +9,17 @@ namespace persistproc::core {
 
 using Stage = ProjectPlan::Stage;
 
-Task<Result<RestartedInOrder>> Plans::restart_in_order(std::string file, std::vector<std::string> names,
-                                                       std::string actor, MonoTime until) {
+Task<Result<void>> Plans::restart_in_order(std::string file, std::vector<std::string> names, std::string actor,
+                                           MonoTime until, RestartedPtr done) {
     if (auto ready = co_await adoption_.wait(); !ready) co_return ready.error();
     const ProjectPtr project = project_of(file);
     const auto ordered = in_start_order(file, names);
     const Restarting held(project, ordered);
-    const auto done = std::make_shared<RestartedInOrder>();
     for (const auto& name : ordered) {
         auto restarted = co_await restart_next(project, name, actor, until, done);
         if (!restarted) co_return restarted.error();
     }
-    co_return *done;
+    co_return boost::system::in_place_value;
 }
 
 Task<Result<ops::RestartResponse>> Plans::restart_with_dependents(ops::RestartRequest request, std::string actor) {
@@ -53,7 +52,7 @@ Task<Result<ops::RestartResponse>> Plans::restart_with_dependents(ops::RestartRe
 
 /// Once what it needs of what was restarted before is ready.
 Task<Result<void>> Plans::restart_next(ProjectPtr project, std::string name, std::string actor,
-                                       std::optional<MonoTime> until, std::shared_ptr<RestartedInOrder> done) {
+                                       std::optional<MonoTime> until, RestartedPtr done) {
     const bool follows = !done->restarted.empty();
     while (follows && !project->plan.may_restart(name)) {
         bool in_time = true;
