@@ -317,8 +317,9 @@ Result<Check> parse_check(const std::string& text) {
         !text.empty() && text.size() <= most_digits && text.find_first_not_of("0123456789") == std::string::npos;
     if (is_port) return read_check(Json(std::stoi(text)), "port");
     if (text.starts_with('{')) {
-        const Json table = Json::parse(text, nullptr, false);
-        if (table.is_discarded()) return Error{ErrorCode::invalid, "begins like a table and is no JSON"};
+        const Json table = schema::parse_json(text);
+        if (table.is_discarded())
+            return Error{ErrorCode::invalid, "begins like a table and is no JSON, or is nested too deeply"};
         return read_check(table, "table");
     }
     for (const std::string_view kind : {"log", "command", "file", "socket"}) {

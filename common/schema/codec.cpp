@@ -13,7 +13,7 @@ namespace persistproc::schema {
 std::optional<std::string> unread_word(const Unknown& unknown, std::string_view name) {
     for (const auto& [member, text] : unknown.members) {
         if (member != name) continue;
-        const Json json = Json::parse(text, nullptr, false);
+        const Json json = parse_json(text);
         if (json.is_string()) return json.get<std::string>();
     }
     return std::nullopt;
@@ -229,7 +229,7 @@ Json write_object(const ObjectCodec& codec, const void* value, Use use) {
         const auto stands = out.find(name);
         const bool is_replaced =
             known != codec.fields.end() && stands != out.end() && *stands != write_member(*known, codec.defaults, use);
-        if (!is_replaced) out[name] = Json::parse(text, nullptr, false);
+        if (!is_replaced) out[name] = parse_json(text);
     }
     return out;
 }
@@ -501,7 +501,8 @@ std::string item_path(const std::string& path, const std::string& name) {
 std::string document_text(const Json& json) { return compact(json); }
 
 Result<Json> document_json(std::string_view text) {
-    Json json = Json::parse(text, nullptr, false);
+    Json json = parse_json(text);
+    if (json.is_discarded()) return Error{ErrorCode::corrupt, "a document is no JSON, or is nested too deeply"};
     if (!json.is_object()) return Error{ErrorCode::corrupt, "a document is no JSON object"};
     return {boost::system::in_place_value, std::move(json)};
 }

@@ -7,3 +7,11 @@
 
 // Compiled once, in json.cpp.
 extern template class nlohmann::basic_json<nlohmann::ordered_map>;
+
+namespace persistproc::schema {
+
+/// One JSON text that was kept or typed; `is_discarded()` where it is none, or is nested deeper than any of ours, which
+/// whatever walks over values calls itself for. Pure.
+Json parse_json(std::string_view text);
+
+}  // namespace persistproc::schema

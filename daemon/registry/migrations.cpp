@@ -162,7 +162,7 @@ Result<void> to_documents(Database& database) {
 
 /// The document of a run, its outcome as of version 3. No value: it has none, or one that is no object.
 std::optional<std::string> with_causes(const std::string& text) {
-    schema::Json doc = schema::Json::parse(text, nullptr, false);
+    schema::Json doc = schema::parse_json(text);
     const bool has_outcome = doc.is_object() && doc.contains("outcome") && doc["outcome"].is_object();
     if (!has_outcome) return std::nullopt;
     schema::Json& outcome = doc["outcome"];

@@ -208,6 +208,25 @@ TEST_CASE("a document keeps bytes, and what a newer version wrote into it") {
         CHECK(schema::read_document<Stored>(broken).error().code == ErrorCode::corrupt);
 }
 
+TEST_CASE("a document that is nested too deeply is damaged, and brackets in a text are none") {
+    const auto nested = [](std::size_t depth) {
+        return R"({"text":"b","colour":"green","secret":1,"later":)" + std::string(depth, '[') +
+               std::string(depth, ']') + "}";
+    };
+    const std::string fine = nested(200);
+    const auto kept = schema::read_document<Stored>(fine);
+    REQUIRE(kept);
+    CHECK(schema::to_document(*kept) == fine);
+    for (const std::size_t depth : {300, 200'000})
+        CHECK(schema::read_document<Stored>(nested(depth)).error().code == ErrorCode::corrupt);
+    CHECK(schema::read_document<Stored>(std::string(200'000, '{')).error().code == ErrorCode::corrupt);
+    Stored brackets;
+    brackets.text = "\"" + std::string(1000, '[') + "\\";
+    const auto again = schema::read_document<Stored>(schema::to_document(brackets));
+    REQUIRE(again);
+    CHECK(again->text == brackets.text);
+}
+
 TEST_CASE("many structs are told as columns and read back") {
     std::vector<Request> requests(3);
     requests[0].name = "a";

@@ -459,6 +459,31 @@ TEST_CASE("a damaged row of a run is written anew, and nothing else is given up"
     CHECK(known->processes.size() == 1);
 }
 
+TEST_CASE("a row that is nested too deeply is one that is damaged") {
+    tests::TemporaryDirectory directory;
+    core::StoreChange change;
+    for (const std::uint32_t id : {1u, 2u}) change.processes.push_back(record_of(id));
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        REQUIRE(registry->commit({change}));
+    }
+    {
+        auto database = registry::Database::open(directory.path() / "persistproc.db");
+        REQUIRE(database);
+        auto put = database->prepare("UPDATE processes SET doc = rtrim(doc, '}') || ? WHERE id = 1");
+        REQUIRE(put);
+        const std::string deep = R"(,"deep":)" + std::string(200'000, '[') + std::string(200'000, ']') + "}";
+        REQUIRE(put->bind(1, std::string_view(deep)).run());
+    }
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    const auto known = registry->load();
+    REQUIRE(known);
+    REQUIRE(known->processes.size() == 1);
+    CHECK(known->processes[0].id == ProcessId{2});
+}
+
 TEST_CASE("a database that is locked is waited for, and then said to be") {
     tests::TemporaryDirectory directory;
     const auto file = directory.path() / "persistproc.db";
