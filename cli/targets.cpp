@@ -114,11 +114,11 @@ Task<TargetResults> for_each_target(boost::asio::any_io_executor executor, Commo
             co_return out;
         }
         out.targets.clear();
-        for (const auto& view : *views)
+        for (auto& view : *views)
             if (filter(view))
                 out.targets.push_back(view.id);
             else
-                ++out.passed_over;
+                out.passed_over.push_back(std::move(view));
     } else if (out.targets.size() > 1) {
         auto once = each_once(**client, std::move(out.targets));
         out.targets = co_await std::move(once);
@@ -178,8 +178,8 @@ int show_results(const Console& console, const TargetResults& results, const std
     if (console.json())
         console.print(format::views_json(views, first));
     else if (results.results.empty())
-        console.note(results.passed_over == 0 ? "there are no processes"
-                                              : "no process is in a state for that; persistproc list shows all");
+        console.note(results.passed_over.empty() ? "there are no processes"
+                                                 : "no process is in a state for that; persistproc list shows all");
     return first ? ops::exit_status(*first) : 0;
 }
 

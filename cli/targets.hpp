@@ -18,11 +18,11 @@ using TargetOperation = std::function<Task<ViewResult>(DaemonClient& client, std
 using ViewFilter = bool (*)(const ProcessView&);
 
 struct TargetResults {
-    std::vector<std::string> targets;  // as given, each process once, or ids for `all`
-    std::vector<ViewResult> results;   // in the same order
-    std::optional<Error> failed;       // nothing was done: no daemon, or `all` could not be listed
-    std::size_t passed_over = 0;       // of `all`: those that the filter keeps out
-    int left_by = 0;                   // a signal: the daemon goes on with it, and the rest is empty; 0: none
+    std::vector<std::string> targets;      // as given, each process once, or ids for `all`
+    std::vector<ViewResult> results;       // in the same order
+    std::optional<Error> failed;           // nothing was done: no daemon, or `all` could not be listed
+    std::vector<ProcessView> passed_over;  // of `all`: those that the filter keeps out
+    int left_by = 0;                       // a signal: the daemon goes on with it, and the rest is empty; 0: none
 };
 
 /// Exit status of who asks for one that does not exist, as systemctl and the Linux Standard Base have it.

@@ -70,6 +70,21 @@ Task<ViewResult> remove_or_advise(DaemonClient& client, std::string target, bool
     co_return refused;
 }
 
+/// Of all, what was not removed. What another version wrote need not run.
+void tell_kept(const Console& console, const std::vector<ProcessView>& kept) {
+    std::vector<std::string> others;
+    for (const ProcessView& view : kept)
+        if (!is_ours(view)) others.push_back(view.id);
+    const std::size_t running = kept.size() - others.size();
+    if (running > 0)
+        console.note(fmt::format("{}; persistproc rm -f all stops and forgets {}",
+                                 base::counted(running, "process runs and is kept", "processes run and are kept"),
+                                 running == 1 ? "it" : "them"));
+    if (!others.empty())
+        console.note(fmt::format("{} {} written by another version of persistproc, and kept", fmt::join(others, ", "),
+                                 others.size() == 1 ? "was" : "were"));
+}
+
 std::string total_line(const std::map<std::string, std::int64_t>& freed) {
     std::int64_t bytes = 0;
     for (const auto& [id, each] : freed) bytes += each;
@@ -91,11 +106,9 @@ static Task<int> remove(Context context, RemoveArguments options) {
         context.console.note("what still ran is not forgotten; persistproc rm does that");
         co_return end_by_signal(results.left_by);
     }
-    if (const std::size_t kept = options.force ? 0 : results.passed_over; kept > 0 && !context.console.json())
-        context.console.note(fmt::format("{}; persistproc rm -f all stops and forgets {}",
-                                         base::counted(kept, "process runs and is kept", "processes run and are kept"),
-                                         kept == 1 ? "it" : "them"));
-    if (!results.failed && results.results.empty() && results.passed_over > 0 && !context.console.json()) co_return 0;
+    if (!context.console.json()) tell_kept(context.console, results.passed_over);
+    if (!results.failed && results.results.empty() && !results.passed_over.empty() && !context.console.json())
+        co_return 0;
     const int status = show_results(context.console, results, options.targets, forgotten_line);
     if (freed.size() > 1 && !context.console.json()) context.console.answer(total_line(freed));
     co_return status;

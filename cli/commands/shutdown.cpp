@@ -41,6 +41,12 @@ int without_daemon(const Context& context, const ShutdownArguments& options, con
     return 0;
 }
 
+/// What goes on and is not ours to stop; empty: nothing.
+std::string others_text(const ops::ShutdownResponse& answer) {
+    if (answer.untouched.empty()) return "";
+    return fmt::format("; another version of persistproc keeps {}", fmt::join(answer.untouched, ", "));
+}
+
 /// What was to be stopped and runs on is a failure.
 int left_alone(const Console& console, const ShutdownArguments& options, const ops::ShutdownResponse& answer) {
     if (options.request.keep) return 0;
@@ -49,9 +55,7 @@ int left_alone(const Console& console, const ShutdownArguments& options, const o
         const std::string names =
             fmt::format("{} {} on", fmt::join(answer.kept, ", "), answer.kept.size() == 1 ? "runs" : "run");
         std::string text = answer.reasons.empty() ? names : fmt::format("{}", fmt::join(answer.reasons, "; "));
-        if (!answer.untouched.empty())
-            text += fmt::format("; another version of persistproc keeps {}", fmt::join(answer.untouched, ", "));
-        const Error left{ErrorCode::unavailable, std::move(text)};
+        const Error left{ErrorCode::unavailable, text + others_text(answer)};
         return console.json() ? ops::exit_status(left) : console.fail(left);
     }
     if (answer.untouched.empty()) return 0;
@@ -86,10 +90,11 @@ static Task<int> shutdown(Context context, ShutdownArguments options) {
         co_return left_alone(context.console, options, *answer);
     }
     const std::size_t count = options.request.keep ? answer->kept.size() : answer->stopped.size();
-    context.console.note("the daemon has ended; " +
-                         (options.request.keep
-                              ? base::counted(count, "process goes on", "processes go on")
-                              : base::counted(count, "process was stopped", "processes were stopped")));
+    std::string text = "the daemon has ended; " +
+                       (options.request.keep ? base::counted(count, "process goes on", "processes go on")
+                                             : base::counted(count, "process was stopped", "processes were stopped"));
+    if (options.request.keep) text += others_text(*answer);
+    context.console.note(text);
     co_return left_alone(context.console, options, *answer);
 }
 

@@ -95,7 +95,7 @@ static Task<int> status(Context context, StatusArguments options) {
         int own = 0;
         if (!one)
             own = one.error().code == ErrorCode::not_found ? unknown_process_status : 125;
-        else if (!domain::is_live(*one))
+        else if (!domain::is_live(*one) && !(one->state == ProcessState::unsupported && domain::has_tree(*one)))
             own = not_running;
         worst = std::max(worst, own);
     }

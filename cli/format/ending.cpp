@@ -134,6 +134,7 @@ std::string ending_text(const ProcessView& view, WallTime now, std::string_view 
             break;
         case ProcessState::stopped: said = "was stopped" + stopper_of(view) + after; break;
         case ProcessState::backoff: said = ended + next_run(view, now); break;
+        case ProcessState::unsupported: said = "is unsupported" + causes(view); break;
         case ProcessState::gave_up: said = ended + "; it ended too often and is not restarted any more"; break;
         default: said = is_unstarted ? ended : ended + causes(view); break;
     }

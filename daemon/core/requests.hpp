@@ -30,8 +30,9 @@ struct Located {
     std::string not_ready;        // why it is not
     std::string url;              // where that run is to be reached; empty: not known
     std::optional<Outcome> last_outcome;
-    std::vector<Cause> causes;  // as a view tells them
-    std::uint64_t changes = 0;  // for `changed`
+    std::vector<Cause> causes;         // as a view tells them
+    std::optional<Error> not_touched;  // another version wrote it: why nobody can wait for it
+    std::uint64_t changes = 0;         // for `changed`
     std::filesystem::path log;
 };
 

@@ -229,6 +229,7 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.ready_run = static_cast<std::uint32_t>(process->record.ready_run);
     out.last_outcome = process->life.outcome();
     out.causes = causes_of(*process, world_.clock.wall(), world_.clock.now());
+    if (process->standing == Standing::unsupported) out.not_touched = not_touched(*process);
     out.changes = process->changed.count();
     out.log = rundir::process_paths(options_.data, id).log;
     return out;

@@ -207,6 +207,7 @@ Result<Waiter::WaitPtr> Waiter::wait_of(const ops::WaitRequest& request, const L
 Task<Result<Waiter::WaitPtr>> Waiter::begin(ops::WaitRequest request, Asker who) {
     const auto process = co_await supervisor_.locate(request.process);
     if (!process) co_return process.error();
+    if (process->not_touched) co_return *process->not_touched;
     auto wait = wait_of(request, *process);
     if (!wait) co_return wait.error();
     if (request.cursor) {

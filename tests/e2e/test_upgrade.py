@@ -177,13 +177,17 @@ class Upgrade(harness.TestCase):
         self.daemon.start()
         view = self.view("p1")
         self.assertEqual((view["state"], view["pid"], view["exit_code"]), ("unsupported", None, None))
-        for command in (["stop", "p1"], ["restart", "p1"], ["rm", "p1"]):
-            refused = self.cli(*command)
+        for command in ("stop", "restart", "rm", "wait", "wait --exit", "wait --ready", "wait --pattern x", "signal TERM"):
+            refused = self.cli(*command.split(), "p1")
             self.assertEqual(refused.code, 125, f"{command}: {refused}")
             self.assertOneLine(refused.err, "another version")
         self.assertEqual(self.view("p1")["state"], "unsupported")
         self.assertIn(words, self.cli("doctor").out.decode())
-        self.assertIn(words, self.cli("status", "p1").out.decode())
+        status = self.cli("status", "p1")
+        self.assertIn(words, status.out.decode())
+        self.assertEqual(status.code, 0 if is_kept else 3)
+        for command in (["rm", "--all"], ["rm", "-f", "all"]):
+            self.assertOneLine(self.ok(*command).err, "p1 was written by another version of persistproc, and kept")
         for command in (["stop", "all"], ["shutdown"]):
             if is_kept:
                 left = self.cli(*command)
@@ -222,6 +226,18 @@ class Upgrade(harness.TestCase):
         fcntl.fcntl(lock, fcntl.F_OFD_SETLK, harness.WHOLE_FILE)
         self.check_left_alone("older version (format 1.1)", is_kept=True)
         self.assertIsNone(program.poll())
+        self.daemon.start()
+        self.assertOneLine(self.ok("shutdown", "--keep").err, "0 processes go on; another version of persistproc keeps p1")
+
+    def test_a_silent_program_of_a_newer_release_is_not_called_ended(self):
+        run = self.frozen()
+        shutil.rmtree(run.parents[1] / "log")
+        newer = State(b"n" * 16, STARTED, 1)
+        newer.major = 3
+        (run / "state").write_bytes(bytes(2 * SLOT))
+        newer.write(run / "state")
+        self.daemon.start()
+        self.assertOneLine(self.ok("output", "p1").err, "is unsupported: written by a newer version (format 3.0)", "it printed nothing")
 
     def test_a_daemon_goes_on_with_the_shim_it_was_started_with(self):
         """An upgrade puts another in its place, or removes it, under a daemon that lives."""

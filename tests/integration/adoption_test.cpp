@@ -910,6 +910,13 @@ TEST_CASE("of another version's run its format is told, and whether something of
     const Json refused = daemon.call("stop_process", Json{{"process", "p1"}});
     CHECK(error_code(refused) == "unsupported");
     CHECK(refused["content"][0]["text"].get<std::string>().find("format 3.4") != std::string::npos);
+    for (const char* until : {"exit", "ready", "port", "quiet"}) {
+        const Json waited = daemon.call("wait_for_process", Json{{"process", "p1"}, {"until", until}});
+        CHECK(error_code(waited) == "unsupported");
+        CHECK(waited["content"][0]["text"] == refused["content"][0]["text"]);
+    }
+    const Json sent = daemon.call("signal_process", Json{{"process", "p1"}, {"signal", "TERM"}});
+    CHECK(sent["content"][0]["text"] == refused["content"][0]["text"]);
     SECTION("it is named by a shutdown") {
         const Json left = daemon.call("shutdown_daemon", Json::object())["structuredContent"];
         CHECK(left["stopped"].empty());

@@ -12,6 +12,7 @@ Task<Result<ProcessView>> Operations::signal(ops::SignalRequest request, std::st
     auto found = table_.resolve(request.process);
     if (!found) co_return found.error();
     const ProcessPtr process = *found;
+    if (process->standing == Standing::unsupported) co_return not_touched(*process);
     const std::uint32_t last = process->life.last_run();
     const auto runs = [&] { return process->is<Running>() || process->is<Stopping>(); };
     if (!runs())
