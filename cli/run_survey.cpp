@@ -19,6 +19,7 @@
 #include "common/rundir/daemon_paths.hpp"
 #include "common/rundir/paths.hpp"
 #include "common/rundir/shim_presence.hpp"
+#include "common/rundir/spec_scanner.hpp"
 #include "common/rundir/state.hpp"
 
 namespace persistproc::cli {
@@ -110,6 +111,18 @@ std::optional<std::string> find_foreign(const rundir::ProcessPaths& paths, const
     return std::nullopt;
 }
 
+/// That of a spec which this version does not know; whatever else is wrong with it is no matter of its format.
+std::optional<std::string> find_other_format(const fs::path& spec) {
+    constexpr std::size_t header_bytes = 64;
+    const auto file = base::open_own_file(spec, O_RDONLY);
+    char head[header_bytes];
+    const ssize_t got = file ? ::pread(file->get(), head, sizeof head, 0) : 0;
+    if (got <= 0) return std::nullopt;
+    rundir::SpecScanner scanner({head, static_cast<std::size_t>(got)});
+    if (scanner.check() != EPROTONOSUPPORT) return std::nullopt;
+    return rundir::other_version({static_cast<unsigned>(scanner.major()), static_cast<unsigned>(scanner.minor())});
+}
+
 bool is_shim_there(const rundir::RunPaths& paths) {
     const auto held = base::is_locked(paths.shim_lock);
     if (held && *held) return true;
@@ -166,6 +179,13 @@ Result<std::vector<OddRun>> find_odd_runs(const fs::path& data) {
             if (state.error().code == ErrorCode::not_found) continue;  // just removed
             run.kind = state.error().code == ErrorCode::unsupported ? OddRun::Kind::unsupported : OddRun::Kind::damaged;
             run.detail = state.error().message;
+            out.push_back(std::move(run));
+            continue;
+        }
+        const bool is_over = state->phase == rundir::Phase::exited && state->tree_empty != 0;
+        if (auto other = find_other_format(paths.spec); other && !is_over) {
+            run.kind = OddRun::Kind::unsupported;
+            run.detail = std::move(*other);
             out.push_back(std::move(run));
             continue;
         }

@@ -181,6 +181,10 @@ Result<void> check_start(const daemon::Options& options) {
     if (auto ended = registry::EndedSessions::open(options.data); !ended) return ended.error();
     const auto key = base::read_own_file(session_key_path(options.data), most_key_bytes);
     if (!key && key.error().code != ErrorCode::not_found) return key.error();
+    // One that is served is known to that daemon.
+    const auto held = base::is_locked(options.data / rundir::daemon_lock_name);
+    if (!held || !*held)
+        if (auto known = registry::Registry::check_version(options.data); !known) return known;
     if (options.auth == rundir::Auth::peer || !needs_token(options, daemon::access::PeerOwner()))
         return boost::system::in_place_value;
     const auto token = rundir::read_token(options.data);

@@ -157,6 +157,8 @@ Result<Database> Database::open_to_read(const std::filesystem::path& file) {
         (is_there ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database(handle);
     if (opened != SQLITE_OK) return failure(handle, opened);
+    // It takes a WAL into the file when it closes it, and removes it: that is another's.
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     // As in `open`: no memory is to be shared.
     if (auto set_up = database.execute("PRAGMA locking_mode=EXCLUSIVE"); !set_up) return set_up.error();
     return database;

@@ -64,7 +64,7 @@ public:
     static Result<Database> open(const std::filesystem::path& file,
                                  std::chrono::milliseconds patience = std::chrono::milliseconds(0));
     /// Reads what is there where nothing can be written: neither a lock nor a byte is. Whoever calls it has seen to it
-    /// that nobody else writes. One that is not there is empty. Errors: io, corrupt.
+    /// that nobody else writes; else what is read may be damaged. One that is not there is empty. Errors: io, corrupt.
     static Result<Database> open_to_read(const std::filesystem::path& file);
     Database(Database&& other) noexcept;
     Database& operator=(Database&& other) noexcept;

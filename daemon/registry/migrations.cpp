@@ -232,18 +232,21 @@ Result<void> in_transaction(Database& database, const Step& step) {
 
 }  // namespace
 
-Result<void> migrate(Database& database) {
+Result<std::int64_t> find_version(Database& database) {
     const auto version = number_from(database, "PRAGMA user_version");
+    if (!version || *version <= schema_version) return version;
+    const auto readable = number_from(database, "SELECT value FROM meta WHERE name = 'readable_from'");
+    if (!readable || *readable <= schema_version) return readable ? version : readable;
+    return Error{ErrorCode::unsupported,
+                 fmt::format("database: schema {} is not for programs before {}, and this one knows {}; use the "
+                             "newer program",
+                             *version, *readable, schema_version)};
+}
+
+Result<void> migrate(Database& database) {
+    const auto version = find_version(database);
     if (!version) return version.error();
-    if (*version > schema_version) {
-        const auto readable = number_from(database, "SELECT value FROM meta WHERE name = 'readable_from'");
-        if (!readable) return readable.error();
-        if (*readable <= schema_version) return boost::system::in_place_value;
-        return Error{ErrorCode::unsupported,
-                     fmt::format("database: schema {} is not for programs before {}, and this one knows {}; use the "
-                                 "newer program",
-                                 *version, *readable, schema_version)};
-    }
+    if (*version > schema_version) return boost::system::in_place_value;
     if (*version == 0) return in_transaction(database, {schema_version, create});
     for (const Step& step : steps)
         if (step.to > *version)

@@ -15,8 +15,9 @@ namespace persistproc::registry {
 
 inline constexpr int schema_version = 4;
 
-/// Brings the tables to `schema_version`, one transaction a step; newer ones stay as they are. Errors: io, corrupt,
-/// unsupported (only newer programs may use it).
+/// That of the tables; 0: there are none. Errors: io, corrupt, unsupported (only newer programs may use it).
+Result<std::int64_t> find_version(Database& database);
+/// Brings the tables to `schema_version`, one transaction a step; newer ones stay as they are. Errors: as above.
 Result<void> migrate(Database& database);
 
 }  // namespace persistproc::registry

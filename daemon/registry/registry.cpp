@@ -111,6 +111,17 @@ Result<Registry> Registry::open(const std::filesystem::path& directory, base::Bo
     return base::with_context(error, file.string());
 }
 
+Result<void> Registry::check_version(const std::filesystem::path& directory) {
+    const auto file = directory / rundir::database_name;
+    std::error_code failed;
+    if (!std::filesystem::exists(file, failed)) return boost::system::in_place_value;
+    auto database = Database::open_to_read(file);
+    if (!database) return boost::system::in_place_value;
+    const auto known = find_version(*database);
+    if (known || known.error().code != ErrorCode::unsupported) return boost::system::in_place_value;
+    return base::with_context(known.error(), file.string());
+}
+
 Result<Registry> Registry::open_to_read(const std::filesystem::path& directory, const Error& lack, base::BootId boot) {
     const auto file = directory / rundir::database_name;
     std::error_code failed;

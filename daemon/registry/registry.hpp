@@ -33,6 +33,9 @@ public:
     /// corrupt, unsupported.
     static Result<Registry> open_to_read(const std::filesystem::path& directory, const Error& lack,
                                          base::BootId boot = base::current_boot_id());
+    /// Whether `open` would refuse what is there for its version; also beside a daemon that has it open, which notices
+    /// nothing. What else is wrong is left to `open`. Errors: unsupported.
+    static Result<void> check_version(const std::filesystem::path& directory);
     /// Gives back the numbers that were reserved and not used. No change may follow. Errors: io, corrupt.
     Result<void> close();
     Registry(Registry&&) noexcept;

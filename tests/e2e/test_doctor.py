@@ -1,4 +1,5 @@
 """`doctor` looks at everything, says what to do, and changes nothing."""
+import contextlib
 import json
 import os
 import pathlib
@@ -6,6 +7,7 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import time
@@ -147,6 +149,16 @@ class WithoutDaemon(Case):
                              "--detach --auth token (without that word the next daemon asks for none)")
         token.unlink()
         self.assertEqual(self.check_of("data directory")["status"], "ok")
+
+    def test_a_database_of_a_newer_version(self):
+        self.daemon.start()
+        self.daemon.kill()
+        with contextlib.closing(sqlite3.connect(self.place.data / "persistproc.db")) as database, database:
+            database.execute("INSERT INTO meta VALUES ('readable_from', 99)")
+            database.execute("PRAGMA user_version = 99")
+        check = self.check_of("data directory", 1)
+        self.assertEqual(check["status"], "problem")
+        self.assertIn("persistproc.db: database: schema 99 is not for programs before 99", check["detail"])
 
     def test_a_broken_shim(self):
         programs = self.place.root / "programs"

@@ -239,6 +239,14 @@ class Upgrade(harness.TestCase):
         self.daemon.start()
         self.assertOneLine(self.ok("output", "p1").err, "is unsupported: written by a newer version (format 3.0)", "it printed nothing")
 
+    def test_doctor_tells_without_a_daemon_of_a_spec_of_a_newer_release(self):
+        run = self.frozen()
+        (run / "state").write_bytes(bytes(2 * SLOT))
+        State(b"n" * 16, STARTED, 1).write(run / "state")
+        spec = (run / "spec").read_bytes()
+        (run / "spec").write_bytes(b"ppspec 3.0" + spec[spec.index(b"\n"):])
+        self.assertIn("p1.1: written by a newer version (format 3.0)", self.cli("doctor").out.decode())
+
     def test_a_daemon_goes_on_with_the_shim_it_was_started_with(self):
         """An upgrade puts another in its place, or removes it, under a daemon that lives."""
         installed = self.place.root / "bin"

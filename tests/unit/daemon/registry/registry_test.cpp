@@ -484,6 +484,22 @@ TEST_CASE("a row that is nested too deeply is one that is damaged") {
     CHECK(known->processes[0].id == ProcessId{2});
 }
 
+TEST_CASE("beside one that has it open, its version is looked at, and nothing of it changes") {
+    tests::TemporaryDirectory directory;
+    CHECK(Registry::check_version(directory.path()));
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    core::StoreChange change;
+    change.processes.push_back(record_of(7));
+    REQUIRE(registry->commit({change}));
+    REQUIRE(registry->checkpoint());
+    CHECK(Registry::check_version(directory.path()));
+    CHECK(std::filesystem::exists(Registry::wal_path(directory.path())));
+    change.processes.front() = record_of(8);
+    REQUIRE(registry->commit({change}));
+    CHECK(registry->load()->processes.size() == 2);
+}
+
 TEST_CASE("a database that is locked is waited for, and then said to be") {
     tests::TemporaryDirectory directory;
     const auto file = directory.path() / "persistproc.db";
