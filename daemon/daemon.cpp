@@ -18,6 +18,7 @@
 #include "common/base/version.hpp"
 #include "common/ops/agent_setup.hpp"
 #include "common/rundir/daemon_paths.hpp"
+#include "daemon/access/token.hpp"
 #include "daemon/http/health_pages.hpp"
 #include "daemon/http/serving_state.hpp"
 
@@ -71,7 +72,7 @@ Daemon::Daemon(asio::io_context& io, const Options& options, access::PeerOwner& 
                  .agent_burst = options.agent_starts * 5,
                  .agent_connections = http.limits.agent_connections},
                 [this] { return info(); }),
-      needs_token_(!http.token.empty()),
+      token_(http.token),
       http_(services_.server, clock_, with_pages(std::move(http)), graveyard_),
       tasks_(io.get_executor()),
       leaving_(io.get_executor()) {}
@@ -84,7 +85,7 @@ Result<void> Daemon::open() {
     listen.socket_name = socket.filename().string();
     if (socket == rundir::fallback_socket_path(options_.data))
         listen.abstract_name = rundir::abstract_socket_name(options_.data);
-    listen.needs_token = needs_token_;
+    listen.needs_token = !token_.empty();
     auto listener = http::Listener::open(http_, io_.get_executor(), peers_, std::move(listen));
     if (!listener) return listener.error();
     listener_ = std::move(*listener);
@@ -134,7 +135,7 @@ ops::DaemonInfo Daemon::info() const {
     out.commit = std::string(base::commit());
     out.pid = ::getpid();
     out.endpoint = endpoint_;
-    out.needs_token = needs_token_;
+    out.needs_token = !token_.empty();
     out.data_directory = options_.data.string();
     out.processes = static_cast<std::int64_t>(services_.supervisor.size());
     out.silent_shell = environment_.silent_shell();
@@ -179,7 +180,14 @@ Task<> Daemon::announce() {
     // Behind the adoption's look into the database: whoever asks what runs need not wait for the disk.
     co_await asio::post(io_, asio::use_awaitable);
     // A disk that takes no record is known before anybody is told.
-    if (auto settled = co_await registry_.settle(); !settled) {
+    auto settled = co_await registry_.settle();
+    // What later daemons ask of agents follows from one that serves, not from one that could not.
+    auto keep_access = [data = options_.data, token = token_, auth = options_.auth]() -> Result<void> {
+        if (!token.empty()) return access::keep_token(data, token);
+        return auth == rundir::Auth::peer ? access::drop_token(data) : Result<void>();
+    };
+    if (settled && !is_leaving_) settled = co_await async::offload(workers_.reading, std::move(keep_access));
+    if (!settled) {
         http::announce_failure(options_.ready_fd, settled.error().message);
         base::report(base::Severity::error, "{}", settled.error().message);
         status_ = exit_adoption_failed;
@@ -187,7 +195,7 @@ Task<> Daemon::announce() {
         co_return;
     }
     if (is_leaving_) co_return;
-    const std::string token_file = needs_token_ ? rundir::token_path(options_.data).native() : std::string();
+    const std::string token_file = token_.empty() ? std::string() : rundir::token_path(options_.data).native();
     auto tell = [options = options_, endpoint = endpoint_, token_file] {
         if (!options.quiet) {
             const std::string text = fmt::format("persistprocd {} serves {}\n\n{}", base::version(), endpoint,

@@ -70,7 +70,7 @@ private:
     core::projects::LocalProjectSource projects_;
     HeapTrimmer heap_;
     Services services_;
-    bool needs_token_;  // of agents over TCP
+    const std::string token_;  // that agents over TCP must show; empty: none
     mcp::http::HttpServer http_;
     std::unique_ptr<http::Listener> listener_;
     async::TaskGroup tasks_;

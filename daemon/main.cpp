@@ -161,7 +161,8 @@ void tell_endpoint(const base::FileLock& lock, const std::string& endpoint) {
     if (::fstat(lock.fd(), &facts) == 0) (void)!::pwrite(lock.fd(), text.data(), text.size(), facts.st_size);
 }
 
-/// Agents over TCP must show a token.
+/// Agents over TCP must show a token. Once one was asked for, no daemon that is begun without a word about it lets
+/// anybody in without.
 bool needs_token(const daemon::Options& options, const daemon::access::PeerOwner& peers) {
     const bool is_kept = options.auth != rundir::Auth::peer && daemon::access::has_token(options.data);
     return options.auth == rundir::Auth::token || is_kept || !peers.can_tell();
@@ -185,8 +186,7 @@ Result<void> check_start(const daemon::Options& options) {
     const auto held = base::is_locked(options.data / rundir::daemon_lock_name);
     if (!held || !*held)
         if (auto known = registry::Registry::check_version(options.data); !known) return known;
-    if (options.auth == rundir::Auth::peer || !needs_token(options, daemon::access::PeerOwner()))
-        return boost::system::in_place_value;
+    if (!needs_token(options, daemon::access::PeerOwner())) return boost::system::in_place_value;
     const auto token = rundir::read_token(options.data);
     if (!token && token.error().code != ErrorCode::not_found) return base::with_context(token.error(), "token");
     return boost::system::in_place_value;
@@ -232,10 +232,6 @@ int serve(const daemon::Options& options) {
         supervising.descriptors = {limit.soft, shares.runs};
     }
     daemon::access::PeerOwner peers;
-    // Once a token was asked for, no daemon that is begun without a word about it lets anybody in without.
-    if (options.auth == rundir::Auth::peer)
-        if (auto dropped = daemon::access::drop_token(options.data); !dropped)
-            return fail_to_serve(options, dropped.error());
     if (needs_token(options, peers)) {
         auto token = daemon::access::load_token(options.data);
         if (!token) return fail_to_serve(options, base::with_context(token.error(), "token"));

@@ -20,13 +20,17 @@ Result<std::string> load_token(const std::filesystem::path& data) {
     if (found || found.error().code != ErrorCode::not_found) return found;
     std::array<std::uint8_t, 32> bytes;
     base::fill_random(bytes);
-    std::string token = base::to_hex(bytes);
+    return base::to_hex(bytes);
+}
+
+Result<void> keep_token(const std::filesystem::path& data, const std::string& token) {
+    if (has_token(data)) return boost::system::in_place_value;
     const auto written = base::atomic_write(rundir::token_path(data), token + "\n");
     if (!written && !base::is_lack_of_room(written.error())) return written.error();
     // The person's client needs none. Agents have to wait for a daemon that can tell them one.
     if (!written)
         base::report(base::Severity::warning, "{}: agents over TCP have no token to show", written.error().message);
-    return token;
+    return boost::system::in_place_value;
 }
 
 bool has_token(const std::filesystem::path& data) {

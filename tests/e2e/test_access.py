@@ -100,6 +100,18 @@ class Token(harness.TestCase):
         self.assertNotEqual(self.status({})[0], 401)
         self.assertFalse(self.file.exists())
 
+    def test_a_daemon_that_cannot_serve_changes_nothing_of_it(self):
+        self.daemon.kill()
+        holder = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(holder.close)
+        port = str(holder.getsockname()[1])
+        serve = ("serve", "--detach", "--port", port, "--auth")
+        self.assertEqual(self.cli(*serve, "peer").code, 125)
+        self.assertEqual(self.file.read_text().strip(), self.token)
+        self.file.unlink()
+        self.assertEqual(self.cli(*serve, "token").code, 125)
+        self.assertFalse(self.file.exists())
+
     def test_setup_writes_it_for_its_user_alone_and_shows_it_nowhere(self):
         home = self.place.root / "home"
         cursor = home / ".cursor" / "mcp.json"

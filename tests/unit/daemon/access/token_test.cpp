@@ -12,14 +12,18 @@
 namespace token_test {
 
 using namespace persistproc;
+using daemon::access::keep_token;
 using daemon::access::load_token;
 
-TEST_CASE("a token is made once, long, and for its owner alone") {
+TEST_CASE("a token is kept once, long, and for its owner alone") {
     tests::TemporaryDirectory directory, other;
     CHECK(rundir::read_token(directory.path()).error().code == ErrorCode::not_found);
     const auto made = load_token(directory.path());
     REQUIRE(made);
     CHECK(made->size() == 64);
+    CHECK(rundir::read_token(directory.path()).error().code == ErrorCode::not_found);
+    REQUIRE(keep_token(directory.path(), *made));
+    REQUIRE(keep_token(directory.path(), std::string(64, 'f')));  // there is one already
     CHECK(*load_token(directory.path()) == *made);
     CHECK(*rundir::read_token(directory.path()) == *made);
     CHECK(*load_token(other.path()) != *made);
@@ -35,7 +39,7 @@ TEST_CASE("a file that is no secret, or no token, is refused with what to do") {
         const auto got = load_token(directory.path());
         return got ? "taken" : got.error().message;
     };
-    REQUIRE(load_token(directory.path()));
+    REQUIRE(keep_token(directory.path(), *load_token(directory.path())));
     ::chmod(file.c_str(), 0640);
     CHECK(refusal().find("may be read by others (mode 0640); have another made: rm ") != std::string::npos);
     for (const char* text : {"", "\n", "short", "not hexadecimal at all, though it is long"}) {
