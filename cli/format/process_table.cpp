@@ -125,7 +125,9 @@ std::string state_cell(const ProcessView& view, WallTime now) {
     const bool is_asked_for = view.state == ProcessState::stopped;
     if (view.signal && !is_asked_for) out += " " + *view.signal;
     if (view.exit_code && !is_asked_for) out += fmt::format(" {}", *view.exit_code);
-    if (view.reason == OutcomeReason::oom) out += " (oom)";
+    const bool is_new = view.reason && !view.reason->known() && view.reason->word() != view.state.word();
+    if (is_new || view.reason == OutcomeReason::oom)
+        out += fmt::format(" ({})", base::escape_line(base::to_valid_utf8(view.reason->word())));
     if (view.ready && view.state == ProcessState::running) out += *view.ready ? ", ready" : ", not ready";
     for (const Cause& each : view.causes) {
         if (each.code == CauseCode::called_off)

@@ -167,7 +167,8 @@ ProcessView make_view(const Process& process, WallTime wall, MonoTime now) {
     if (const Outcome* outcome = shown_outcome(process)) {
         // Younger ones came to nothing: no program, no outcome, no output.
         if (process.ended_run > 0) view.run = to_string(RunId{process.record.id, process.ended_run});
-        view.ended_at = outcome->ended_at;
+        // A document may lack it.
+        if (outcome->ended_at != WallTime{}) view.ended_at = outcome->ended_at;
         static_cast<domain::Ending&>(view) = domain::ending_of(*outcome);
     }
     view.causes = causes_of(process, wall, now);

@@ -681,6 +681,23 @@ TEST_CASE("a label that is not understood is shown as the default one, and kept"
     CHECK(only_view(daemon)["id"] == "p1");
 }
 
+TEST_CASE("an end on record without its time has none, and its reason is shown as it stands") {
+    auto data = left_behind([](rundir::RunState& state) { state.phase = rundir::Phase::exited; });
+    { DaemonInProcess daemon({}, data); }
+    {
+        auto database = registry::Database::open(data->path() / "persistproc.db");
+        REQUIRE(database);
+        REQUIRE(
+            database->execute("UPDATE runs SET doc = json_set(json_remove(doc, '$.outcome.ended_at'), "
+                              "'$.outcome.reason', 'ascended')"));
+    }
+    DaemonInProcess daemon({}, data);
+    const Json view = only_view(daemon);
+    CHECK(view["state"] == "exited");
+    CHECK(view["reason"] == "ascended");
+    CHECK(!view.contains("ended_at"));
+}
+
 TEST_CASE("a start asked for again with its key, after its daemon died, starts nothing") {
     const Json request{
         {"command", Json::array({"a"})}, {"working_directory", "/"}, {"request_key", "0123456789abcdef"}};

@@ -230,6 +230,19 @@ TEST_CASE("what list shows, and in which order") {
     CHECK(format::process_table(none, now, TextStyle{}) == "nothing runs\n1 ended: persistproc list -a\n");
 }
 
+TEST_CASE("list tells a reason that only a newer daemon knows, and no age of an end whose time is not known") {
+    ProcessView view = ended("p1", "web", ProcessState::killed, 3min);
+    view.signal = "SIGTERM";
+    view.reason = schema::Open<OutcomeReason>::from_word("ascended");
+    const auto table = [&] {
+        return format::process_table(format::choose_processes({view}, now, true, format::ListSort::state), now,
+                                     TextStyle{});
+    };
+    CHECK(table().find("killed SIGTERM (ascended), 3m ago") != std::string::npos);
+    view.ended_at.reset();
+    CHECK(table().find("ago") == std::string::npos);
+}
+
 TEST_CASE("list counts in its footer what ended more than ten minutes ago") {
     using format::ListSort;
     std::vector<ProcessView> views = {ended("p1", "web", ProcessState::exited, 9min + 59s),

@@ -1,6 +1,7 @@
 #include "daemon/registry/registry.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -39,6 +40,22 @@ core::ProcessRecord record_of(std::uint32_t id) {
     record.called_off_by = "agent";
     record.created_at = base::from_ns(1'700'000'000'000'000'000);
     return record;
+}
+
+/// What `work` reports.
+template <class Work>
+std::string said_by(Work work) {
+    tests::TemporaryDirectory directory;
+    const auto file = directory.path() / "said";
+    const base::UniqueFd before(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+    {
+        const auto said = base::open_file(file, O_WRONLY | O_CREAT);
+        REQUIRE(said);
+        ::dup2(said->get(), STDERR_FILENO);
+    }
+    work();
+    ::dup2(before.get(), STDERR_FILENO);
+    return base::read_file(file).value();
 }
 
 }  // namespace
@@ -498,6 +515,32 @@ TEST_CASE("beside one that has it open, its version is looked at, and nothing of
     change.processes.front() = record_of(8);
     REQUIRE(registry->commit({change}));
     CHECK(registry->load()->processes.size() == 2);
+}
+
+TEST_CASE("each word that is not understood is told, and kept") {
+    tests::TemporaryDirectory directory;
+    core::StoreChange change;
+    change.processes.push_back(record_of(7));
+    change.runs.push_back({.id = RunId{{7}, 4}, .pid = 70, .outcome = Outcome{.exit_code = 0}});
+    {
+        auto registry = Registry::open(directory.path());
+        REQUIRE(registry);
+        REQUIRE(registry->commit({change}));
+    }
+    {
+        auto database = registry::Database::open(directory.path() / "persistproc.db");
+        REQUIRE(database);
+        REQUIRE(
+            database->execute("UPDATE processes SET doc = json_set(doc, '$.wanted', 'sideways', '$.intent', "
+                              "'hibernate', '$.definition.restart', 'sometimes')"));
+        REQUIRE(database->execute("UPDATE runs SET doc = json_set(doc, '$.outcome.reason', 5)"));
+    }
+    auto registry = Registry::open(directory.path());
+    REQUIRE(registry);
+    const std::string text = said_by([&] { REQUIRE(registry->load()); });
+    for (const char* each : {R"(p7: wanted: "sideways")", R"(p7: intent: "hibernate")", R"(p7: restart: "sometimes")",
+                             "p7.4: outcome.reason: 5"})
+        CHECK(text.find(std::string(each) + " is not understood") != std::string::npos);
 }
 
 TEST_CASE("a database that is locked is waited for, and then said to be") {
