@@ -15,6 +15,7 @@ namespace {
 constexpr int parent_field = 4;
 constexpr int flags_field = 9;
 constexpr int start_field = 22;
+constexpr int status_field = 52;
 // PF_EXITING of the kernel's include/linux/sched.h: set before a thread gives up its files.
 constexpr std::uint64_t exiting_flag = 0x4;
 
@@ -35,19 +36,25 @@ int hex_value(char digit) noexcept {
     return -1;
 }
 
-/// /proc/<pid>/stat behind the name, which stands in parentheses and may hold anything, ')' too: " S 1 …". Empty when
-/// it cannot be read.
-template <std::size_t room>
-std::string_view read_stat(pid_t pid, char (&text)[room]) noexcept {
-    char path[32] = "/proc/";
+/// "/proc/<pid><name>".
+void make_path(char (&path)[32], pid_t pid, std::string_view name) noexcept {
     char digits[12];
     std::size_t count = 0;
     for (auto rest = static_cast<unsigned>(pid); count == 0 || rest != 0; rest /= 10)
         digits[count++] = static_cast<char>('0' + rest % 10);
-    std::size_t at = std::strlen(path);
+    std::memcpy(path, "/proc/", 6);
+    std::size_t at = 6;
     while (count > 0) path[at++] = digits[--count];
-    std::memcpy(path + at, "/stat", 6);
+    std::memcpy(path + at, name.data(), name.size());
+    path[at + name.size()] = '\0';
+}
 
+/// /proc/<pid>/stat behind the name, which stands in parentheses and may hold anything, ')' too: " S 1 …". Empty when
+/// it cannot be read.
+template <std::size_t room>
+std::string_view read_stat(pid_t pid, char (&text)[room]) noexcept {
+    char path[32];
+    make_path(path, pid, "/stat");
     const std::size_t size = read_small(path, text, room);
     const auto* close = static_cast<const char*>(::memrchr(text, ')', size));
     if (close == nullptr) return {};
@@ -118,6 +125,20 @@ bool is_zombie(PidIdentity process) noexcept {
     const auto fields = read_stat(process.pid, text);
     if (fields.size() < 2 || find_stat_number(fields, start_field) != process.start_ticks) return false;
     return fields[1] == 'Z';
+}
+
+std::optional<int> find_wait_status(PidIdentity zombie) noexcept {
+    char text[1024];
+    const auto fields = read_stat(zombie.pid, text);
+    if (fields.size() < 2 || find_stat_number(fields, start_field) != zombie.start_ticks || fields[1] != 'Z')
+        return std::nullopt;
+    const auto status = find_stat_number(fields, status_field);
+    if (!status) return std::nullopt;
+    // Who may not know it is told 0; and may not know the user namespace either, by the same rule.
+    char path[32], target[64];
+    make_path(path, zombie.pid, "/ns/user");
+    if (*status == 0 && ::readlink(path, target, sizeof target) < 0) return std::nullopt;
+    return static_cast<int>(*status);
 }
 
 }  // namespace persistproc::base

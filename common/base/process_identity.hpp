@@ -36,6 +36,9 @@ bool is_suspended(PidIdentity process) noexcept;
 
 /// Whether that very process has exited, and its parent has not taken note yet.
 bool is_zombie(PidIdentity process) noexcept;
+/// How a zombie ended, as wait(2) will tell its parent. Nothing: it is none, or that is not for us to know. Only on
+/// Linux 6.15 or later: an older kernel may say how its first thread ended. No heap use.
+std::optional<int> find_wait_status(PidIdentity zombie) noexcept;
 
 }  // namespace base
 

@@ -16,8 +16,8 @@ using rundir::Phase;
 
 namespace {
 
-/// How long somebody may take to say how the child ended: the daemon, or the kernel, which knows once the child's new
-/// parent has reaped it; there are init processes that do that every few seconds.
+/// How long somebody may take to say how the child ended: the daemon, or the kernel, which may know only once the
+/// child's new parent has reaped it; there are init processes that do that every few seconds.
 constexpr std::uint64_t answers_ns = 10'000 * os::millisecond;
 constexpr std::uint64_t ask_again_ns = 20 * os::millisecond;
 constexpr std::uint64_t look_again_ns = 200 * os::millisecond;
@@ -128,7 +128,8 @@ void Keeper::decide_outcome(std::uint64_t now) noexcept {
     }
     if (now < decide_at_) return;
     decide_at_ = now + ask_again_ns;
-    ended_ = child_ >= 0 ? os::find_ended(child_) : os::Ended{};
+    const base::PidIdentity program{pid_, state_.state().start_ticks};
+    ended_ = child_ >= 0 ? os::find_ended(child_, program) : os::Ended{};
     if (ended_.pid != 0) return;
     // A daemon that has not read yet that the program is gone stands still: its time begins when it goes on.
     if (child_ >= 0 && now >= decide_until_ && control_.has_unread()) decide_until_ = now + answers_ns;

@@ -136,14 +136,18 @@ bool has_ended(int pidfd) noexcept {
     return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLIN) != 0;
 }
 
-Ended find_ended(int pidfd) noexcept {
+Ended find_ended(int pidfd, base::PidIdentity process) noexcept {
+    // Before it asks: it may be reaped in between.
+    const auto unreaped = base::find_wait_status(process);
     PidfdInfo info;
     Ended ended;
-    if (!ask(pidfd, info) || (info.mask & pidfd_info_exit) == 0) return ended;
-    // After the reaping the fields about the process itself are empty.
-    ended.pid = 1;
-    ended.killed = WIFSIGNALED(info.status);
-    ended.value = ended.killed ? WTERMSIG(info.status) : WEXITSTATUS(info.status);
+    if (!ask(pidfd, info)) return ended;
+    const bool is_reaped = (info.mask & pidfd_info_exit) != 0;
+    if (!is_reaped && !unreaped) return ended;
+    const int status = is_reaped ? info.status : *unreaped;
+    ended.pid = process.pid;
+    ended.killed = WIFSIGNALED(status);
+    ended.value = ended.killed ? WTERMSIG(status) : WEXITSTATUS(status);
     return ended;
 }
 

@@ -56,9 +56,9 @@ void reap(pid_t pid) noexcept;
 int open_process(base::PidIdentity process) noexcept;
 /// Whether the process behind a pidfd is no more, be it reaped or not.
 bool has_ended(int pidfd) noexcept;
-/// How the process behind a pidfd ended, though another was its parent and has reaped it (PIDFD_INFO_EXIT, Linux 6.15).
-/// `pid` 0: the kernel cannot tell, or not yet.
-Ended find_ended(int pidfd) noexcept;
+/// How `process`, behind a pidfd, ended, though another is its parent, whether that has reaped it or not
+/// (PIDFD_INFO_EXIT, Linux 6.15). `pid` 0: the kernel cannot tell, or not yet.
+Ended find_ended(int pidfd, base::PidIdentity process) noexcept;
 /// Whether this kernel may ever answer that.
 bool tells_ends(int pidfd) noexcept;
 

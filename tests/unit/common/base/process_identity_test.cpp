@@ -34,6 +34,34 @@ TEST_CASE("a process is exiting from its death on, not before") {
     ::close(gate[0]);
 }
 
+TEST_CASE("how a zombie ended is known before anybody has reaped it, and not before its end") {
+    constexpr int code = 7;
+    const bool is_killed = GENERATE(false, true);
+    int gate[2];
+    REQUIRE(::pipe(gate) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        char byte;
+        ::close(gate[1]);
+        (void)!::read(gate[0], &byte, 1);
+        if (is_killed) ::raise(SIGKILL);
+        ::_exit(code);
+    }
+    const base::PidIdentity process{child, base::find_start_ticks(child).value_or(0)};
+    CHECK(!base::find_wait_status(process));
+    ::close(gate[1]);
+    siginfo_t ended{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) == 0);
+    const auto status = base::find_wait_status(process);
+    CHECK(!base::find_wait_status({child, process.start_ticks + 1}));
+    int told = 0;
+    REQUIRE(::waitpid(child, &told, 0) == child);
+    CHECK(status == told);
+    CHECK(!base::find_wait_status(process));
+    ::close(gate[0]);
+}
+
 TEST_CASE("a stopped process is suspended until it goes on, and another of its pid is not it") {
     const pid_t child = ::fork();
     REQUIRE(child >= 0);

@@ -2,13 +2,16 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 
+#include "daemon/shim/os.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/daemon/shim/keeper_driver.hpp"
 
@@ -89,6 +92,27 @@ TEST_CASE("a program that was gone before its successor came is not waited for")
         state = keeper.wait_for(MessageType::state).state;
         if (state.tree_empty != 0) CHECK(state.outcome_unknown == 1);
     }
+    CHECK(keeper.wait_for_leave() == 0);
+}
+
+TEST_CASE("how a program ended that nobody reaps its successor knows") {
+    const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
+    const bool is_told = shim::os::tells_ends(pidfd);
+    ::close(pidfd);
+    if (!is_told) return;  // an older kernel
+    tests::TemporaryDirectory data;
+    const auto go = (data.path() / "go").string();
+    KeeperDriver keeper(data.path(), child({"line", "up", ",", "until-file", go, ",", "exit", "7"}));
+    const pid_t pid = keeper.start().pid;
+    keeper.wait_for_output("up\n");
+    keeper.kill();
+    keeper.take_over();
+    std::ofstream{go};
+    // Its parent, this test, takes no note of its end, and says nothing of it.
+    const RunState end = keeper.wait_for_end();
+    CHECK(end.exit_value == 7);
+    CHECK(end.outcome_unknown == 0);
+    CHECK(::waitpid(pid, nullptr, 0) == pid);
     CHECK(keeper.wait_for_leave() == 0);
 }
 
