@@ -325,8 +325,8 @@ constexpr void Definition::fields(Each&& each) {
              .absent_if_empty()
              .left_out_if_absent()
              .as_flag("ready", "CHECK",
-                      "When it is ready: PORT, /path or http://localhost:PORT/path, log:RE2, command:CMD, file:PATH, "
-                      "socket:PATH, notify; given twice, both"));
+                      "When it is ready: PORT, port (any), /path or http://localhost:PORT/path, log:RE2, command:CMD, "
+                      "file:PATH, socket:PATH, notify; given twice, both"));
     each(field("health", &D::health)
              .only(schema::by_client | schema::in_documents)
              .in_form(&checks_form)

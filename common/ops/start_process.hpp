@@ -62,7 +62,7 @@ struct StartRequest {
             "are a command.",
         .examples = {"persistproc start --label db postgres -D data", "persistproc start db",
                      "persistproc start db web"},
-        .statuses = {{4, "the one word is neither a process, as there is none, nor a program"},
+        .statuses = {{4, "there is no process at all, and the one word is no program"},
                      {126, "the program is not executable"},
                      {127, "no such program"}},
         .words_kind = schema::ValueKind::command,

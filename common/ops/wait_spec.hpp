@@ -24,7 +24,9 @@ struct WaitSpec {
         each(field("pattern", &R::pattern, "RE2")
                  .as_flag("pattern", "RE2", "A line of this run matches")
                  .range(1, 1024));
-        each(field("port", &R::port, "Absent: any").as_flag("port", "N", "The process listens there").range(1, 65535));
+        each(field("port", &R::port, "Absent: any")
+                 .as_flag("port", "N", "The process listens there; the daemon's port stands before wait")
+                 .range(1, 65535));
         each(field("quiet_seconds", &R::quiet_seconds)
                  .range(0.05, 3600)
                  .in_form(&domain::optional_seconds_form)
