@@ -103,9 +103,16 @@ void Writer::rotate() noexcept {
 }
 
 void Writer::keep_bound() noexcept {
-    while (position_ - oldest_position_ + options_.segment_bytes > options_.bound_bytes && remove_oldest()) {
+    const std::uint64_t newest = options_.segment_bytes + most_index_bytes();
+    const auto kept = [this] {
+        return position_ - oldest_position_ + (sequence_ - oldest_sequence_) * sizeof(IndexRecord);
+    };
+    while (kept() + newest > options_.bound_bytes && remove_oldest()) {
     }
 }
+
+/// Of one segment. A program that prints a byte at a time, as a terminal echoes, makes 64 bytes of index with each.
+std::uint64_t Writer::most_index_bytes() const noexcept { return std::max(options_.segment_bytes / 4, block_bytes); }
 
 int Writer::clear() noexcept {
     // The others first: they may make the room that a new segment needs.
@@ -132,6 +139,7 @@ bool Writer::remove_oldest() noexcept {
         ::close(index);
     }
     oldest_position_ = err == 0 ? header.first_position : position_ - data_size_;
+    oldest_sequence_ = err == 0 ? header.first_sequence : sequence_;
     return true;
 }
 
@@ -217,7 +225,7 @@ int Writer::add_piece(Stream stream, const char* bytes, std::size_t size, std::u
 void Writer::append(Stream stream, const char* bytes, std::size_t size, std::uint8_t flags) noexcept {
     if (size == 0) return;
     check_files();
-    if (data_size_ > 0 && data_size_ + size > options_.segment_bytes) rotate();
+    if (data_size_ > 0 && (data_size_ + size > options_.segment_bytes || index_size_ >= most_index_bytes())) rotate();
     int err = is_cut_ ? ENOENT : add_piece(stream, bytes, size, flags);
     if (err != 0 && go_elsewhere(err)) err = add_piece(stream, bytes, size, flags);
     if (err != 0) drop(size, err);

@@ -24,7 +24,7 @@ namespace persistproc::logstore {
 struct WriterOptions {
     std::uint32_t run = 0;
     std::uint64_t segment_bytes = 8u << 20;
-    std::uint64_t bound_bytes = 64u << 20;
+    std::uint64_t bound_bytes = 64u << 20;  // of data and index together
     /// Whose bytes a tail of data without a record is, where that is known from elsewhere.
     Stream recovered_stream = Stream::none;
 };
@@ -123,6 +123,7 @@ private:
     int begin_segment(std::uint32_t number, bool clears = false) noexcept;
     void rotate() noexcept;
     void keep_bound() noexcept;
+    std::uint64_t most_index_bytes() const noexcept;
     bool remove_oldest() noexcept;
     int write_with_room(int fd, const void* bytes, std::uint64_t size, std::uint64_t offset) noexcept;
     int reserve_index(std::uint64_t records) noexcept;
@@ -155,7 +156,7 @@ private:
     int directory_ = -1, data_ = -1, index_ = -1;
     WriterOptions options_;
     std::uint32_t segment_ = 0, oldest_ = 0;
-    std::uint64_t oldest_position_ = 0;  // of the oldest segment's first byte
+    std::uint64_t oldest_position_ = 0, oldest_sequence_ = 0;  // of the oldest segment's first byte and record
     std::uint64_t data_size_ = 0, index_size_ = 0, position_ = 0;
     std::uint64_t index_room_ = 0;  // the index file has blocks up to here
     std::uint64_t sequence_ = 1;    // of the next record

@@ -21,15 +21,15 @@ int size_of(int fd, std::uint64_t& out) noexcept {
     return 0;
 }
 
-/// First position of the oldest segment, for the bound. One that cannot be read counts as empty.
-std::uint64_t first_position_of(int directory, std::uint32_t number, std::uint64_t otherwise) noexcept {
+/// Header of the oldest segment, for the bound. One that cannot be read counts as empty.
+SegmentHeader oldest_header(int directory, std::uint32_t number, const SegmentHeader& otherwise) noexcept {
     const int fd =
         ::openat(directory, SegmentName(number, ".idx").c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return otherwise;
     SegmentHeader header;
     const int err = read_header(fd, number, header);
     ::close(fd);
-    return err == 0 ? header.first_position : otherwise;
+    return err == 0 ? header : otherwise;
 }
 
 /// Whether the device was full when the newest one was begun, by who was killed then.
@@ -52,7 +52,7 @@ int Writer::open(int directory_fd, const WriterOptions& options) noexcept {
     directory_ = directory_fd;
     options_ = options;
     segment_ = oldest_ = 0;
-    oldest_position_ = data_size_ = index_size_ = index_room_ = position_ = line_ = dirty_bytes_ = 0;
+    oldest_position_ = oldest_sequence_ = data_size_ = index_size_ = index_room_ = position_ = line_ = dirty_bytes_ = 0;
     lost_ = lost_in_all_ = removed_ = open_gap_at_ = 0;
     dropped_at_ = leave_at_ = leave_pause_ = 0;
     room_errno_ = device_errno_ = suspect_errno_ = 0;
@@ -177,7 +177,9 @@ int Writer::repair(std::uint64_t data_size) noexcept {
     position_ = header.first_position + tail.data_bytes;
     sequence_ = header.first_sequence + tail.records;
     line_ = header.first_line + tail.lines;
-    oldest_position_ = first_position_of(directory_, oldest_, header.first_position);
+    const SegmentHeader oldest = oldest_header(directory_, oldest_, header);
+    oldest_position_ = oldest.first_position;
+    oldest_sequence_ = oldest.first_sequence;
     const std::uint32_t run = tail.records > 0 ? tail.last_run : options_.run;
     while (data_size_ < data_size)
         if ((err = recover_piece(data_size, run)) != 0) return err;

@@ -152,9 +152,9 @@ TEST_CASE("segments rotate at their size and the oldest go at the bound") {
     tests::TemporaryDirectory directory;
     std::string all;
     {
-        Log log(directory.path(), small(1000, 4000));
-        for (int i = 0; i < 1000; ++i) {
-            const std::string text = "line " + std::to_string(i);
+        Log log(directory.path(), small(10'000, 100'000));
+        for (int i = 0; i < 4000; ++i) {
+            const std::string text = "line " + std::to_string(i) + std::string(90, '.');
             log.line(text);
             all += text + "\n";
             if (i % 100 == 50) CHECK(log.writer.begin_sync() == 0);
@@ -163,11 +163,40 @@ TEST_CASE("segments rotate at their size and the oldest go at the bound") {
         CHECK(log.writer.sync() == 0);
     }
     const Content content = load(directory.path());
-    CHECK(content.bytes.size() <= 4000);
-    CHECK(content.bytes.size() >= 2900);
+    CHECK(content.bytes.size() >= 40'000);
     CHECK(all.substr(content.oldest_position) == content.bytes);
-    for (const auto& entry : fs::directory_iterator(directory.path()))
-        CHECK(entry.file_size() <= 1000 + (entry.path().extension() == ".idx" ? 8000u : 0u));
+    std::uint64_t kept = 0;
+    for (const auto& entry : fs::directory_iterator(directory.path())) {
+        CHECK(entry.file_size() <= (entry.path().extension() == ".idx" ? 4200u : 10'000u));
+        kept += entry.file_size();
+    }
+    CHECK(kept <= 100'000);
+    CHECK(kept >= 80'000);
+}
+
+TEST_CASE("the index of small pieces counts in the bound") {
+    tests::TemporaryDirectory directory;
+    std::string all;
+    {
+        Log log(directory.path(), small(64u << 10, 512u << 10));
+        for (int i = 0; i < 40'000; ++i) {
+            const char byte = static_cast<char>('a' + i % 26);
+            log.writer.append(Stream::out, &byte, 1, 0);
+            all += byte;
+        }
+        CHECK(log.writer.sync() == 0);
+    }
+    // One that is opened counts what was there before.
+    Log again(directory.path(), small(64u << 10, 512u << 10));
+    REQUIRE(again.result == 0);
+    for (int i = 0; i < 1000; ++i) again.line("x");
+    const Content content = load(directory.path());
+    for (int i = 0; i < 1000; ++i) all += "x\n";
+    CHECK(all.substr(content.oldest_position) == content.bytes);
+    std::uint64_t kept = 0;
+    for (const auto& entry : fs::directory_iterator(directory.path())) kept += entry.file_size();
+    CHECK(kept <= 512u << 10);
+    CHECK(kept >= 300u << 10);
 }
 
 TEST_CASE("a log that was cleared goes on where it was") {
