@@ -28,7 +28,7 @@
 namespace persistproc::rundir {
 
 /// The numbers are on the wire. One that a reader does not know: a shim refuses the message (`unknown_type`), a daemon
-/// passes over it.
+/// passes over it. 7 to 10 and 106 to 108 are kept for what goes on with terminals: attaching, sizes, input.
 enum class MessageType : std::uint16_t {
     // daemon → shim
     hello = 1,   // nonce and epoch; answered by `state`
@@ -77,11 +77,14 @@ enum Capability : std::uint64_t {
 /// What a descriptor of a message is, together with an index among those of its kind. The numbers are on the wire; one
 /// of an unknown kind or index is closed.
 enum class DescriptorKind : std::uint16_t {
-    source = 1,   // read end of the child's output; index 0: standard output, 1: standard error
-    child = 2,    // pidfd
+    source =
+        1,      // read end of the child's output; index 0: standard output, or the terminal's master; 1: standard error
+    child = 2,  // pidfd
     report = 3,   // until the execve is confirmed: read end of the pipe that says what failed before
     buffers = 4,  // memory of output on its way from a pipe to the log
     notify = 5,   // socket to which the program says how it stands; from format 2.2 on
+    input = 6,    // write end of the child's standard input, where that is a pipe; from format 2.3 on
+    // 7 is kept for the queue of input: index 0 its read end, 1 its write end
 };
 
 /// A message. Which members one of a type carries is said in frame.cpp; the others keep their defaults.

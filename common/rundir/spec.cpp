@@ -65,6 +65,8 @@ std::string encode_spec(const RunSpec& spec) {
     add(out, "segment-bytes", std::to_string(spec.segment_bytes));
     add(out, "log-bound-bytes", std::to_string(spec.log_bound_bytes));
     if (spec.notifies) add(out, "notify", "1");
+    if (spec.has_input) add(out, "input", "pipe");
+    if (spec.terminal) add(out, "tty", domain::to_string(*spec.terminal));
     const Definition& definition = spec.definition;
     if (definition.label_given) add(out, "label", definition.label);
     if (definition.shell) add(out, "shell", "1");
@@ -127,6 +129,8 @@ Result<RunSpec> decode_spec(std::string_view bytes, Format* other) {
     spec.segment_bytes = view.segment_bytes;
     spec.log_bound_bytes = view.log_bound_bytes;
     spec.notifies = view.notifies;
+    spec.has_input = view.has_input;
+    if (view.columns > 0) spec.terminal = domain::TerminalSize{view.columns, view.rows};
 
     Definition& definition = spec.definition;
     if (auto whole = schema::read_document<Definition>(document)) definition = std::move(*whole);

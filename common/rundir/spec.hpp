@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/domain/process.hpp"
+#include "common/domain/terminal.hpp"
 #include "common/rundir/state.hpp"
 
 namespace persistproc::rundir {
@@ -49,8 +50,10 @@ struct RunSpec {
     int stop_signal = 15;
     std::uint32_t grace_ms = 10000;
     std::uint64_t segment_bytes = 8u << 20;
-    std::uint64_t log_bound_bytes = 64u << 20;  // oldest segments of the process go beyond it
-    bool notifies = false;                      // its keeper listens at notify_name
+    std::uint64_t log_bound_bytes = 64u << 20;     // oldest segments of the process go beyond it
+    bool notifies = false;                         // its keeper listens at notify_name
+    bool has_input = false;                        // its standard input is a pipe that stays open and silent
+    std::optional<domain::TerminalSize> terminal;  // it runs on one that is as large
     // Of no use to the shim: what a daemon that has lost its database needs to know the process again.
     Definition definition;                     // what the run was begun as
     std::optional<ProgramFile> program_file;   // as it was at INTENT; nothing: not known
@@ -84,6 +87,8 @@ struct SpecView {
     std::uint64_t segment_bytes = 0;
     std::uint64_t log_bound_bytes = 0;
     bool notifies = false;
+    bool has_input = false;
+    std::uint16_t columns = 0, rows = 0;  // of its terminal; 0: it has none
 
     /// `table` holds at least one pointer per entry plus two. Returns 0 or an errno (EBADMSG corrupt,
     /// EPROTONOSUPPORT unknown major, E2BIG table too small); `where`, if given, is then the offset of the fault.

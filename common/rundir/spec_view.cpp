@@ -39,6 +39,19 @@ bool parse_limit(std::string_view text, ResourceLimit& out) noexcept {
            parse_number(slice(text, second + 1), out.hard);
 }
 
+/// "120x40".
+bool parse_size(std::string_view text, SpecView& out) noexcept {
+    const std::size_t sign = text.find('x');
+    std::uint64_t columns = 0, rows = 0;
+    if (sign == text.npos || !parse_number(slice(text, 0, sign), columns) ||
+        !parse_number(slice(text, sign + 1), rows) || columns == 0 || columns > UINT16_MAX || rows == 0 ||
+        rows > UINT16_MAX)
+        return false;
+    out.columns = static_cast<std::uint16_t>(columns);
+    out.rows = static_cast<std::uint16_t>(rows);
+    return true;
+}
+
 /// Facts that stand once. Each bit of `seen` is one of them; a second value is as wrong as none.
 bool once(unsigned& seen, unsigned bit) noexcept {
     const bool first = (seen & bit) == 0;
@@ -70,6 +83,10 @@ bool read_fact(std::string_view key, std::string_view value, unsigned& seen, Spe
         return once(seen, Fact::bound) && parse_number(value, out.log_bound_bytes);
     } else if (key == "notify") {
         out.notifies = value == "1";
+    } else if (key == "input") {
+        out.has_input = value == "pipe";
+    } else if (key == "tty") {
+        return parse_size(value, out);
     }
     return true;
 }

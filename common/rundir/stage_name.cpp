@@ -14,6 +14,7 @@ const char* stage_name(Stage stage) noexcept {
         case Stage::chdir: return "chdir";
         case Stage::execve: return "execve";
         case Stage::log: return "log";
+        case Stage::pty: return "pty";
     }
     return "unknown";
 }

@@ -39,7 +39,8 @@ enum class Recording : std::uint8_t {
 };
 
 /// The step of a start that failed; the numbers are on disk.
-enum class Stage : std::uint8_t { none = 0, spec, pipe, fork, setsid, stdio, limits, chdir, execve, log };
+/// `pty`, from 2.3 on: its terminal.
+enum class Stage : std::uint8_t { none = 0, spec, pipe, fork, setsid, stdio, limits, chdir, execve, log, pty };
 const char* stage_name(Stage stage) noexcept;
 
 /// Bits of RunState::notified: what the program has said of itself (sd_notify(3)), last.

@@ -274,6 +274,7 @@ public:
         fds.add(spares.report.get(), DescriptorKind::report);
         fds.add(spares.buffers.get(), DescriptorKind::buffers);
         fds.add(spares.notify.get(), DescriptorKind::notify);
+        fds.add(spares.input.get(), DescriptorKind::input);
         return send_with(message, fds);
     }
 
@@ -348,6 +349,8 @@ private:
             fresh.buffers = std::move(fd);
         else if (name.kind == DescriptorKind::notify)
             fresh.notify = std::move(fd);
+        else if (name.kind == DescriptorKind::input)
+            fresh.input = std::move(fd);
     }
 
     Socket socket_;

@@ -26,9 +26,9 @@ public:
 };
 
 /// What lets a successor go on where a killed shim stopped (rundir/control.hpp). As long as it is held, nobody's death
-/// breaks the program's pipes.
+/// breaks the program's pipes or hangs up its terminal.
 struct Spares {
-    base::UniqueFd out, err, report, buffers, notify;
+    base::UniqueFd out, err, report, buffers, notify, input;
     std::shared_ptr<ChildHold> child;
 
     bool can_continue() const noexcept { return out || err || child || buffers; }
@@ -39,6 +39,7 @@ struct Spares {
         if (newer.report) report = std::move(newer.report);
         if (newer.buffers) buffers = std::move(newer.buffers);
         if (newer.notify) notify = std::move(newer.notify);
+        if (newer.input) input = std::move(newer.input);
         if (newer.child && !child) child = std::move(newer.child);
     }
 };

@@ -107,6 +107,7 @@ int* Handed::find(rundir::DescriptorName name) noexcept {
     if (name.kind == DescriptorKind::child) return &child;
     if (name.kind == DescriptorKind::report) return &report;
     if (name.kind == DescriptorKind::notify) return &notify;
+    if (name.kind == DescriptorKind::input) return &input;
     return name.kind == DescriptorKind::buffers ? &buffers : nullptr;
 }
 
@@ -116,7 +117,7 @@ void Handed::close() noexcept {
         fd = -1;
     };
     for (int& fd : sources) drop(fd);
-    for (int* fd : {&child, &report, &buffers, &notify}) drop(*fd);
+    for (int* fd : {&child, &report, &buffers, &notify, &input}) drop(*fd);
 }
 
 Control::Received Control::receive(Connection& connection, ControlMessage& out, Handed& handed) noexcept {
@@ -151,13 +152,14 @@ void Control::send(Connection& connection, const ControlMessage& message) noexce
 void Control::send(Connection& connection, const ControlMessage& message, const Handed& handed) noexcept {
     if (connection.fd < 0) return;
     rundir::Descriptors fds;
-    static_assert(OutputBuffers::sources + 4 <= rundir::most_descriptors);
+    static_assert(OutputBuffers::sources + 5 <= rundir::most_descriptors);
     for (std::size_t i = 0; i < OutputBuffers::sources; ++i)
         fds.add(handed.sources[i], DescriptorKind::source, static_cast<std::uint16_t>(i));
     fds.add(handed.child, DescriptorKind::child);
     fds.add(handed.report, DescriptorKind::report);
     fds.add(handed.buffers, DescriptorKind::buffers);
     fds.add(handed.notify, DescriptorKind::notify);
+    fds.add(handed.input, DescriptorKind::input);
     // Not closed here: its end is met where it is read, which is what makes a keeper without a child leave.
     if (rundir::send_packet(connection.fd, message, fds) != 0) ::shutdown(connection.fd, SHUT_RDWR);
 }

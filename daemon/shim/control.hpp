@@ -15,7 +15,7 @@ namespace persistproc::shim {
 /// Descriptors that travel with a message, by rundir::DescriptorKind; -1: none.
 struct Handed {
     int sources[OutputBuffers::sources];
-    int child = -1, report = -1, buffers = -1, notify = -1;
+    int child = -1, report = -1, buffers = -1, notify = -1, input = -1;
 
     Handed() noexcept;
     /// Where one of that name belongs; nullptr: it is unknown here.

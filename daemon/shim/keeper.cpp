@@ -87,8 +87,7 @@ void Keeper::look_at_children(std::uint64_t now) noexcept {
     if (pid_ != 0 && !reaped_ && ended_.pid == 0) {
         ended_ = os::peek_ended(pid_);
         if (ended_.pid != 0) {
-            state_.state().ended_wall_ns = os::wall_ns();
-            drain_until_ = now + drain_ns;
+            note_end_of_child(now);
             base::kill_point("shim.exit.seen");
         }
     }
@@ -103,6 +102,14 @@ void Keeper::look_at_children(std::uint64_t now) noexcept {
         os::reap(orphan.pid);
         look_at_tree_at_ = os::never;  // that may have been the last of the tree among those that stay
     }
+}
+
+void Keeper::note_end_of_child(std::uint64_t now) noexcept {
+    state_.state().ended_wall_ns = os::wall_ns();
+    drain_until_ = now + drain_ns;
+    // From here on the terminal ends where nobody has it any more.
+    if (slave_ >= 0) ::close(slave_);
+    slave_ = -1;
 }
 
 void Keeper::sync_in_time(std::uint64_t now) noexcept {

@@ -30,6 +30,7 @@
 #include "daemon/shim/notify_socket.hpp"
 #include "daemon/shim/os.hpp"
 #include "daemon/shim/pump.hpp"
+#include "daemon/shim/terminal.hpp"
 #include "daemon/shim/tree.hpp"
 
 namespace persistproc::shim {
@@ -93,6 +94,7 @@ private:
     /// Whether it is known how the program ended, or known that nobody will tell.
     bool is_decided() const noexcept { return ended_.pid != 0 || state_.state().outcome_unknown != 0; }
     void look_at_children(std::uint64_t now) noexcept;
+    void note_end_of_child(std::uint64_t now) noexcept;
     void sync_in_time(std::uint64_t now) noexcept;
     void advance(std::uint64_t now) noexcept;
     void look_at_tree(std::uint64_t now) noexcept;
@@ -138,6 +140,8 @@ private:
     int run_directory_ = -1, lock_ = -1, state_file_ = -1, log_directory_ = -1;
     int signals_ = -1;
     int report_ = -1;  // read end of the child's report pipe, until it closes
+    int slave_ = -1;   // of the program's terminal, while it lives
+    int input_ = -1;   // write end of the program's standard input, where that is a pipe
     rundir::StateWriter state_;
     rundir::SpecView spec_;
     char* spec_memory_ = nullptr;
@@ -155,6 +159,7 @@ private:
     bool reaped_ = false;
     bool tree_is_empty_ = false;
     bool pipes_held_ = false;  // at the exit a descendant still had them
+    bool has_terminal_ = false;
     bool leaving_ = false;
 
     Part part_ = Part::starter;

@@ -130,7 +130,7 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
         log_.append_event(Event::stopping, signal);
         if (!force) {
             if (!is_starter()) look_at_children(now);
-            tree_.signal_and_continue(signal, program_group());
+            tree_.signal_and_continue(signal, program_group(), has_terminal_);
         }
     }
     const std::uint64_t kill_at = force ? now : now + received.grace_ms * os::millisecond;

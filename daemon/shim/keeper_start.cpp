@@ -90,6 +90,38 @@ struct Pipe {
     }
 };
 
+/// What a start opens: one end is the program's, the other the keeper's.
+struct Ends {
+    Terminal terminal;
+    Pipe out, err, input, release, report;
+
+    /// Returns 0 or errno; `stage` is then what failed, and nothing is open.
+    int open(const rundir::SpecView& spec, Stage& stage) noexcept {
+        const bool has_terminal = spec.columns > 0;
+        int error = has_terminal ? terminal.open(spec.columns, spec.rows) : 0;
+        stage = error != 0 ? Stage::pty : Stage::pipe;
+        if (!has_terminal) add(out, error).add(err, error);
+        if (!has_terminal && spec.has_input) add(input, error);
+        add(release, error).add(report, error);
+        if (error != 0) close();
+        return error;
+    }
+    void close_those_of_child() noexcept {
+        for (Pipe* pipe : {&out, &err, &report}) pipe->close_write();
+        for (Pipe* pipe : {&input, &release}) pipe->close_read();
+    }
+    void close() noexcept {
+        terminal.close();
+        for (Pipe* pipe : {&out, &err, &input, &release, &report}) pipe->close();
+    }
+
+private:
+    Ends& add(Pipe& pipe, int& error) noexcept {
+        if (error == 0) error = pipe.open();
+        return *this;
+    }
+};
+
 }  // namespace
 
 int Keeper::settle() noexcept {
@@ -243,36 +275,33 @@ void Keeper::start_child() noexcept {
     base::kill_point("shim.commit");
     if (const int err = open_log(logstore::Stream::none)) return fail_start(Stage::log, err);
     state_.state().log_begin = log_.position();
-    Pipe out, err_pipe, release, report;
-    for (Pipe* pipe : {&out, &err_pipe, &release, &report}) {
-        const int err = pipe->open();
-        if (err == 0) continue;
-        for (Pipe* opened : {&out, &err_pipe, &release, &report}) opened->close();
-        return fail_start(Stage::pipe, err);
-    }
+    Ends ends;
+    Stage stage = Stage::none;
+    if (const int err = ends.open(spec_, stage)) return fail_start(stage, err);
     if (spec_.notifies)
         if (const int err = notify_.open(nonce_digits())) {
-            for (Pipe* opened : {&out, &err_pipe, &release, &report}) opened->close();
+            ends.close();
             return fail_start(Stage::pipe, err);
         }
     mark_environment();
     SpawnPlan plan;
     plan.spec = &spec_;
-    plan.out = out.write;
-    plan.err = err_pipe.write;
-    plan.release = release.read;
-    plan.report = report.write;
+    plan.out = ends.out.write;
+    plan.err = ends.err.write;
+    plan.in = ends.input.read;
+    plan.terminal = ends.terminal.slave;
+    plan.release = ends.release.read;
+    plan.report = ends.report.write;
     pid_ = ::fork();
     if (pid_ == 0) {
-        ::close(release.write);
+        ends.release.close_write();
         become_child(plan);
     }
     const int fork_error = pid_ < 0 ? errno : 0;
-    for (Pipe* pipe : {&out, &err_pipe, &report}) pipe->close_write();
-    release.close_read();
+    ends.close_those_of_child();
     if (pid_ < 0) {
         pid_ = 0;
-        for (Pipe* pipe : {&out, &err_pipe, &release, &report}) pipe->close();
+        ends.close();
         return fail_start(Stage::fork, fork_error);
     }
 
@@ -286,21 +315,25 @@ void Keeper::start_child() noexcept {
     state.started_boot_ns = os::boot_ns();
     if (const int err = record()) {
         // Not released, the child ends without having executed anything.
-        for (Pipe* pipe : {&out, &err_pipe, &release, &report}) pipe->close();
+        ends.close();
         return fail_start(Stage::log, err);
     }
     base::kill_point("shim.started");
     log_.append_event(Event::started, pid_);
-    ::fcntl(out.read, F_SETFL, O_NONBLOCK);
-    ::fcntl(err_pipe.read, F_SETFL, O_NONBLOCK);
-    pump_.begin({.ends = {out.read, err_pipe.read}});
-    report_ = report.read;
+    has_terminal_ = ends.terminal.master >= 0;
+    const int source = has_terminal_ ? ends.terminal.master : ends.out.read;
+    ::fcntl(source, F_SETFL, O_NONBLOCK);
+    if (!has_terminal_) ::fcntl(ends.err.read, F_SETFL, O_NONBLOCK);
+    pump_.begin({.ends = {source, ends.err.read}});
+    report_ = ends.report.read;
+    slave_ = ends.terminal.slave;
+    input_ = ends.input.write;
     // Before the program runs: from its first instruction on nobody's death can break its pipes.
     child_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
     Control::Connection& daemon = *control_.find(rundir::start_channel_fd);
     control_.send(daemon, message(MessageType::state), handed_over(daemon));
-    [[maybe_unused]] const ssize_t ignored = ::write(release.write, "", 1);
-    release.close();
+    [[maybe_unused]] const ssize_t ignored = ::write(ends.release.write, "", 1);
+    ends.release.close();
     base::kill_point("shim.released");
     // While the program is executed; on record with the word that it was.
     const OomKills kills = count_oom_kills();

@@ -31,6 +31,7 @@ Handed Keeper::handed_over(const Control::Connection& to) const noexcept {
     for (std::size_t i = 0; i < OutputBuffers::sources; ++i) out.sources[i] = pump_.descriptor(i);
     out.buffers = pump_.buffers();
     out.notify = notify_.descriptor();
+    out.input = input_;
     if (is_final()) return out;
     out.child = child_;
     out.report = report_;
@@ -68,6 +69,9 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
     pid_ = state.pid;
     child_ = std::exchange(handed.child, -1);
     report_ = std::exchange(handed.report, -1);
+    input_ = std::exchange(handed.input, -1);
+    has_terminal_ = Terminal::is_master(pump_.descriptor(0));
+    if (has_terminal_ && !is_final()) slave_ = Terminal::open_slave(pump_.descriptor(0));
     if (is_final()) {
         child_gone_ = reaped_ = true;
         pipes_held_ = !pump_.closed();
@@ -78,6 +82,7 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
     base::kill_point("shim.takeover.told");
     int outputs[OutputBuffers::sources];
     for (std::size_t i = 0; i < OutputBuffers::sources; ++i) outputs[i] = pump_.descriptor(i);
+    if (slave_ >= 0) outputs[0] = slave_;
     tree_.take_over(is_final() ? base::PidIdentity{} : base::PidIdentity{state.pid, state.start_ticks}, outputs,
                     OutputBuffers::sources);
     look_at_children(now);
@@ -99,8 +104,7 @@ void Keeper::look_at_foreign_child(std::uint64_t now) noexcept {
     if (part_ != Part::successor || child_gone_ || !program_has_ended(now)) return;
     child_gone_ = true;
     tree_.set_program({});
-    state_.state().ended_wall_ns = os::wall_ns();
-    drain_until_ = now + drain_ns;
+    note_end_of_child(now);
     decide_at_ = now;
     decide_until_ = now + (child_ >= 0 ? answers_ns : 0);
     push_state();

@@ -95,7 +95,10 @@ ssize_t available(int pipe) noexcept {
     if (::ioctl(pipe, FIONREAD, &bytes) == 0 && bytes > 0) return bytes;
     // Nobody can write any more once it has hung up.
     pollfd entry{pipe, POLLIN, 0};
-    return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLIN) == 0 ? -1 : 0;
+    if (::poll(&entry, 1, 0) != 1) return 0;
+    if ((entry.revents & POLLIN) == 0) return -1;
+    // To be polled makes a terminal take in what was written to it.
+    return ::ioctl(pipe, FIONREAD, &bytes) == 0 && bytes > 0 ? bytes : 0;
 }
 
 int set_pipe_bytes(int fd, int bytes) noexcept {

@@ -35,7 +35,7 @@ ssize_t read_file_at(int directory, const char* name, void* into, std::size_t ro
 /// Takes the lock on a whole file, as base::FileLock. Returns 0 or errno; EWOULDBLOCK: somebody else holds it.
 int lock_file(int fd) noexcept;
 
-/// Bytes that a read of the pipe gives now; 0: none, -1: its end.
+/// Bytes that a read of the pipe, or of a terminal's master, gives now; 0: none, -1: its end.
 ssize_t available(int pipe) noexcept;
 
 /// Size the pipe has afterwards, or a negative errno.

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <iterator>
 
+#include "daemon/shim/terminal.hpp"
+
 namespace persistproc::shim {
 namespace {
 
@@ -18,6 +20,10 @@ constexpr std::size_t hot_pipe_bytes = 256u << 10;
 constexpr std::uint64_t carry_ns = 100 * os::millisecond;
 constexpr std::uint64_t first_pause_ns = 200'000;
 constexpr std::uint64_t longest_pause_ns = 16 * first_pause_ns;
+constexpr std::uint64_t terminal_carry_ns = 20 * os::millisecond;
+constexpr std::uint64_t longest_terminal_pause_ns = 4 * first_pause_ns;
+constexpr std::size_t most_terminal_bytes = 64u << 10;  // of one piece
+constexpr std::size_t small_terminal_read = 512;
 constexpr std::uint64_t cool_ns = 1000 * os::millisecond;
 /// Who prints at least that often, for so many reads, prints steadily.
 constexpr std::uint64_t steady_gap_ns = 50 * os::millisecond;
@@ -77,6 +83,7 @@ void Pump::connect(const Pipes& pipes) noexcept {
         sources_[i].fd = pipes.ends[i];
         sources_[i].number = i;
         sources_[i].stream = streams[i];
+        sources_[i].is_terminal = Terminal::is_master(pipes.ends[i]);
         sources_[i].buffer = buffers_.data(i);
     }
     // The run before may have ended inside a line.
@@ -91,6 +98,10 @@ void Pump::hold(Source& source, std::size_t begin, std::size_t end) noexcept {
     buffers_.marks(source.number).span.store(OutputBuffers::pack(begin, end), std::memory_order_release);
 }
 
+std::uint64_t Pump::Source::carried_until() const noexcept {
+    return carried_since + (is_terminal ? terminal_carry_ns : carry_ns);
+}
+
 std::size_t Pump::add_entries(pollfd* entries) const noexcept {
     std::size_t count = 0;
     for (const auto& source : sources_)
@@ -101,7 +112,7 @@ std::size_t Pump::add_entries(pollfd* entries) const noexcept {
 std::uint64_t Pump::deadline() const noexcept {
     std::uint64_t first = cool_at_;
     for (const auto& source : sources_) {
-        if (source.carried() > 0 && source.carried_since + carry_ns < first) first = source.carried_since + carry_ns;
+        if (source.carried() > 0) first = std::min(first, source.carried_until());
         if (source.fd >= 0 && source.paused_until > 0 && source.paused_until < first) first = source.paused_until;
     }
     return first;
@@ -137,43 +148,21 @@ void Pump::serve(const pollfd* entries, std::size_t count, std::uint64_t now, bo
         }
     }
     for (auto& source : sources_)
-        if (source.carried() > 0 && now >= source.carried_since + carry_ns) write_piece(source, source.carried());
+        if (source.carried() > 0 && now >= source.carried_until()) write_piece(source, source.carried());
     if (now >= cool_at_) cool_down(now);
 }
 
 void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry, std::size_t most) noexcept {
     const bool pause_is_over = source.paused_until > 0 && source.paused_until <= now;
     source.paused_until = 0;
-    auto& marks = buffers_.marks(source.number);
+    if (source.is_terminal) return read_terminal(source, now, in_a_hurry);
     for (unsigned round = 0; round < most_reads_at_once && most > 0; ++round) {
         const std::size_t room = buffers_.capacity(source.number) - source.end;
-        const ssize_t there = os::available(source.fd);
-        if (there == 0) {
-            if (pause_is_over && round == 0) source.pause_pays = false;
-            return;
-        }
-        // What is there can be read at once: nobody else reads it.
-        const std::size_t wanted = there < 0 ? room : std::min({static_cast<std::size_t>(there), room, most});
-        if (there > 0)
-            buffers_.begin_read(source.number, static_cast<std::uint32_t>(source.end),
-                                static_cast<std::uint32_t>(wanted));
-        const ssize_t got = os::read(source.fd, source.buffer + source.end, wanted);
-        if (got == -EAGAIN) {
-            marks.reading.store(0, std::memory_order_release);
-            return;
-        }
-        if (got <= 0) {
-            marks.reading.store(0, std::memory_order_release);
-            if (source.carried() > 0) write_piece(source, source.carried());
-            ::close(source.fd);
-            source.fd = -1;
-            return;
-        }
+        const ssize_t got = read_once(source, now, most);
+        if (got == 0 && pause_is_over && round == 0) source.pause_pays = false;
+        if (got <= 0) return;
         const auto size = static_cast<std::size_t>(got);
         most -= std::min(most, size);
-        if (source.carried() == 0) source.carried_since = now;
-        hold(source, source.begin, source.end + size);
-        marks.reading.store(0, std::memory_order_release);
         take(source, size, now);
         if (in_a_hurry) continue;
         if (size < source.pipe_bytes / 4) {
@@ -184,6 +173,41 @@ void Pump::read_source(Source& source, std::uint64_t now, bool in_a_hurry, std::
         source.last_read = now;
         note_large_read(source, size + 4096 >= source.pipe_bytes || size == room, now);
     }
+}
+
+void Pump::read_terminal(Source& source, std::uint64_t now, bool in_a_hurry) noexcept {
+    std::size_t size = 0;
+    for (ssize_t got; size < most_terminal_bytes && (got = read_once(source, now, most_terminal_bytes - size)) > 0;)
+        size += static_cast<std::size_t>(got);
+    if (size == 0) source.pause_pays = false;
+    if (size == 0 || source.fd < 0) return;
+    take(source, size, now);
+    if (in_a_hurry) return;
+    if (size < small_terminal_read) return choose_pause(source, size, now);
+    source.pause = first_pause_ns;
+    source.last_read = now;
+    note_large_read(source, false, now);
+}
+
+ssize_t Pump::read_once(Source& source, std::uint64_t now, std::size_t most) noexcept {
+    const std::size_t room = buffers_.capacity(source.number) - source.end;
+    const ssize_t there = os::available(source.fd);
+    if (there == 0 || room == 0) return 0;
+    // What is there can be read at once: nobody else reads it.
+    const std::size_t wanted = there < 0 ? room : std::min({static_cast<std::size_t>(there), room, most});
+    if (there > 0)
+        buffers_.begin_read(source.number, static_cast<std::uint32_t>(source.end), static_cast<std::uint32_t>(wanted));
+    const ssize_t got = os::read(source.fd, source.buffer + source.end, wanted);
+    if (got > 0 && source.carried() == 0) source.carried_since = now;
+    if (got > 0) hold(source, source.begin, source.end + static_cast<std::size_t>(got));
+    buffers_.marks(source.number).reading.store(0, std::memory_order_release);
+    if (got > 0) return got;
+    if (got == -EAGAIN) return 0;
+    // Of a terminal EIO: nobody has it open any more.
+    if (source.carried() > 0) write_piece(source, source.carried());
+    ::close(source.fd);
+    source.fd = -1;
+    return -1;
 }
 
 /// Writes the whole lines of what is held; `size`: how much of it has just come (0: look at all of it).
@@ -227,11 +251,13 @@ void Pump::write_piece(Source& source, std::size_t size) noexcept {
 void Pump::choose_pause(Source& source, std::size_t size, std::uint64_t now) noexcept {
     const std::uint64_t gap = source.last_read != 0 ? now - source.last_read : os::never;
     source.reads_in_a_row = gap < steady_gap_ns ? source.reads_in_a_row + 1 : 0;
-    if (source.reads_in_a_row >= steady_reads) note_steady(now);
+    // Whoever types waits for the echo.
+    if (source.reads_in_a_row >= steady_reads && !source.is_terminal) note_steady(now);
     const bool chatty = gap < 2 * source.pause + first_pause_ns;
     if (!chatty || size >= usual_pipe_bytes / 8)
         source.pause = first_pause_ns;
-    else if (size < usual_pipe_bytes / 32 && source.pause < longest_pause_ns)
+    else if (size < usual_pipe_bytes / 32 &&
+             source.pause < (source.is_terminal ? longest_terminal_pause_ns : longest_pause_ns))
         source.pause *= 2;
     source.last_read = now;
     if (chatty) source.pause_pays = true;

@@ -1,13 +1,17 @@
 #pragma once
-/// From the child's pipes into the log. One read gives one piece of whole lines; an unfinished line is carried in
-/// the buffer until its rest comes, at most 100 ms, so that a prompt shows. Bytes are copied once, from pipe to buffer
-/// to file; only the carried tail ever moves. The buffers outlive a keeper that is killed.
+/// From the child's pipes, or its terminal, into the log. One read gives one piece of whole lines; an unfinished line
+/// is carried in the buffer until its rest comes, at most 100 ms (of a terminal 20), so that a prompt shows. Bytes are
+/// copied once, from pipe to buffer to file; only the carried tail ever moves. The buffers outlive a keeper that is
+/// killed.
 ///
 /// The combined view never mixes streams within a line: where one stream left a line open and the other goes on, a
 /// `separator` comes first. What a program printed to its output before it printed an error stands before it. A program
 /// that writes little and often is read after short pauses instead of at each write, unless it writes in bursts, behind
 /// which a pause finds nothing; a pipe that is always found full is made larger for as long as that lasts. Whoever
 /// prints steadily is read when it has had its turn: the keeper's waking up interrupts nobody then.
+///
+/// A terminal gives 4 KiB a read at most, and is full at 12: it is read until it is empty, or 64 KiB have come, which
+/// are one piece. Pauses are short and come after the smallest reads alone.
 #include <poll.h>
 
 #include <cstddef>
@@ -27,7 +31,8 @@ public:
     Pump(const Pump&) = delete;
     Pump& operator=(const Pump&) = delete;
 
-    /// The read ends (non-blocking), by number of the source: 0 output, 1 error; -1: none, or it has ended.
+    /// The read ends (non-blocking), by number of the source: 0 output or the master of a terminal, 1 error; -1: none,
+    /// or it has ended.
     struct Pipes {
         int ends[max_sources] = {-1, -1};
     };
@@ -63,10 +68,12 @@ private:
         logstore::Stream stream = logstore::Stream::none;
         int fd = -1;
         std::size_t number = 0;
+        bool is_terminal = false;
         char* buffer = nullptr;
         std::size_t begin = 0, end = 0;  // of what the buffer holds, between calls all of one unfinished line
         std::uint64_t carried_since = 0;
         std::size_t carried() const noexcept { return end - begin; }
+        std::uint64_t carried_until() const noexcept;
         std::uint64_t pause = 0, paused_until = 0, last_read = 0;
         std::size_t pipe_bytes = 64u << 10;
         unsigned full_reads = 0;
@@ -82,6 +89,10 @@ private:
     static bool is_due(const Source& source, const pollfd* entries, std::size_t count, std::uint64_t now) noexcept;
     /// `most`: bytes; what it has beyond them is left for the next time.
     void read_source(Source& source, std::uint64_t now, bool in_a_hurry, std::size_t most) noexcept;
+    void read_terminal(Source& source, std::uint64_t now, bool in_a_hurry) noexcept;
+    /// Reads what is there, at most `most`, behind what is held. Returns how much; 0: nothing now, -1: it has ended,
+    /// and what was held is written.
+    ssize_t read_once(Source& source, std::uint64_t now, std::size_t most) noexcept;
     void take(Source& source, std::size_t size, std::uint64_t now) noexcept;
     void write_piece(Source& source, std::size_t size) noexcept;
     void choose_pause(Source& source, std::size_t size, std::uint64_t now) noexcept;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,6 +33,18 @@ void wait_for_release(const SpawnPlan& plan) noexcept {
     while (got < 0 && errno == EINTR);
     // Nobody has heard of us yet, or somebody holds the report for a successor of the keeper.
     if (got != 1) fail(plan, Stage::fork, ECANCELED);
+}
+
+void take_standard_descriptors(const SpawnPlan& plan) noexcept {
+    if (plan.terminal >= 0) {
+        for (int fd = 0; fd < 3; ++fd)
+            if (::dup2(plan.terminal, fd) < 0) fail(plan, Stage::stdio, errno);
+        if (::ioctl(0, TIOCSCTTY, 0) != 0) fail(plan, Stage::pty, errno);
+        return;
+    }
+    const int in = plan.in >= 0 ? plan.in : ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (in < 0 || ::dup2(in, 0) < 0 || ::dup2(plan.out, 1) < 0 || ::dup2(plan.err, 2) < 0)
+        fail(plan, Stage::stdio, errno);
 }
 
 void keep_standard_descriptors_alone(int report) noexcept {
@@ -143,9 +156,7 @@ void become_child(const SpawnPlan& plan) noexcept {
     const rundir::SpecView& spec = *plan.spec;
     wait_for_release(plan);
     if (::setsid() < 0) fail(plan, Stage::setsid, errno);
-    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(plan.out, 1) < 0 || ::dup2(plan.err, 2) < 0)
-        fail(plan, Stage::stdio, errno);
+    take_standard_descriptors(plan);
     keep_standard_descriptors_alone(plan.report);
     ::umask(spec.umask);
     for (int i = 0; i < spec.limit_count; ++i) {

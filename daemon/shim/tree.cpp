@@ -324,6 +324,22 @@ bool read_nonce_digits(int run, char* digits) noexcept {
     return true;
 }
 
+/// proc_pid_status(5). False, too: that cannot be read.
+bool ignores(pid_t pid, int signal) noexcept {
+    char text[4096];
+    const ssize_t size =
+        os::read_file_at(AT_FDCWD, ProcPath("/proc/").add(pid).add("/status").c_str(), text, sizeof text);
+    if (size <= 0) return false;
+    constexpr std::string_view name = "\nSigIgn:\t";
+    const std::string_view all(text, static_cast<std::size_t>(size));
+    std::size_t at = all.find(name);
+    if (at == all.npos) return false;
+    std::uint64_t mask = 0;
+    for (at += name.size(); at < all.size() && all[at] != '\n'; ++at)
+        mask = mask << 4 | static_cast<unsigned>(all[at] <= '9' ? all[at] - '0' : all[at] - 'a' + 10);
+    return (mask >> (signal - 1) & 1) != 0;
+}
+
 template <class IsStill>
 void signal_one(pid_t pid, int signal, IsStill is_still) noexcept {
     const auto pinned = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -391,10 +407,13 @@ int Tree::signal(int signal, pid_t group) noexcept {
     return static_cast<int>(found_count);
 }
 
-void Tree::signal_and_continue(int signal, pid_t group) noexcept {
+void Tree::signal_and_continue(int signal, pid_t group, bool hangs_up) noexcept {
     find();
     deliver(signal, group);
     deliver(SIGCONT, group);
+    for (std::size_t i = 0; hangs_up && i < found_count; ++i)
+        if (!is_doubtful[i] && ignores(found[i], signal))
+            signal_one(found[i], SIGHUP, [this, i] { return belongs(i); });
 }
 
 void Tree::deliver(int signal, pid_t group) noexcept {

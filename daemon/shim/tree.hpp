@@ -31,14 +31,15 @@ public:
     /// A member by the daemon's word, before `take_over`; pid 0 is none.
     void know(base::PidIdentity process) noexcept;
     /// The tree is one that another keeper began. Looks at it, to know again what loses its parents. `outputs`: the
-    /// read ends of the program's pipes, the caller's; -1 where there is none.
+    /// read ends of the program's pipes, or a slave of its terminal, the caller's; -1 where there is none.
     void take_over(base::PidIdentity program, const int* outputs, std::size_t count) noexcept;
 
     /// Signals all of it. `group`: the program's process group, which is signalled at once unless one of the spared is
     /// in it; 0: none. Returns how many processes there were. What forks meanwhile is found by the next call.
     int signal(int signal, pid_t group) noexcept;
-    /// The same twice, after one look: a stopped process keeps a signal pending, and must run to obey.
-    void signal_and_continue(int signal, pid_t group) noexcept;
+    /// The same twice, after one look: a stopped process keeps a signal pending, and must run to obey. `hangs_up`:
+    /// those that ignore the signal, as interactive shells do, get SIGHUP besides; the others may end in peace.
+    void signal_and_continue(int signal, pid_t group, bool hangs_up) noexcept;
     /// Signals the process group, but for the spared. Returns 0 or errno.
     int signal_group(int signal, pid_t group) noexcept;
     /// Whether nothing of it is left; no, where something could not be looked at. Only when the program has been

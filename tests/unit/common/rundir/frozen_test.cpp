@@ -1,5 +1,6 @@
 // Files of other versions: those of this major must stay readable, since an old shim meets a new daemon; those of any
 // other are known for what they are. They are never made again.
+#include <cerrno>
 #include <filesystem>
 
 #include "common/base/file.hpp"
@@ -97,6 +98,23 @@ TEST_CASE("the file that a state of format 2.3 was written to is read") {
         read_state(run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.2", RunId{{1}, 1}).state);
     REQUIRE(older.has_value());
     CHECK(older->file_inode == 0);
+}
+
+TEST_CASE("the terminal of a run of format 2.3 is read, and that there was none to be had") {
+    const auto paths = run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.3", RunId{{1}, 1});
+    const auto bytes = base::read_file(paths.spec);
+    REQUIRE(bytes.has_value());
+    const auto spec = decode_spec(*bytes);
+    REQUIRE(spec.has_value());
+    CHECK(spec->terminal == domain::TerminalSize{100, 30});
+    CHECK_FALSE(spec->has_input);
+    const auto state =
+        read_state(run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.3", RunId{{2}, 1}).state);
+    REQUIRE(state.has_value());
+    CHECK(state->minor == 3);
+    CHECK(state->phase == Phase::exec_failed);
+    CHECK(state->stage == Stage::pty);
+    CHECK(state->os_error == ENODEV);
 }
 
 }  // namespace frozen_test

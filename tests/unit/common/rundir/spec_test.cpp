@@ -27,6 +27,8 @@ RunSpec sample() {
     spec.grace_ms = 1234;
     spec.segment_bytes = 4096;
     spec.log_bound_bytes = 65536;
+    spec.has_input = true;
+    spec.terminal = domain::TerminalSize{100, 30};
     spec.program_file = ProgramFile{1, ~0ull, 3, -4, 9};
     spec.argument_files = {{2, ProgramFile{5, 6, 7, 8, -9}}};
     spec.definition.label_given = true;
@@ -69,6 +71,8 @@ TEST_CASE("a spec comes back as it was written") {
     CHECK(decoded->argument_files[0].file.changed_ns == -9);
     CHECK(decoded->segment_bytes == 4096);
     CHECK(decoded->log_bound_bytes == 65536);
+    CHECK(decoded->has_input);
+    CHECK(decoded->terminal == spec.terminal);
     const Definition& definition = decoded->definition;
     CHECK(definition.command == spec.argv);
     CHECK(definition.working_directory == "/srv/a b");
