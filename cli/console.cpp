@@ -95,6 +95,17 @@ int Console::note_width() noexcept { return terminal_size(STDERR_FILENO).ws_col;
 
 int Console::height() const noexcept { return terminal_size(STDOUT_FILENO).ws_row; }
 
+std::optional<domain::TerminalSize> Console::own_terminal() noexcept {
+    using S = domain::TerminalSize;
+    for (const int fd : {STDOUT_FILENO, STDIN_FILENO}) {
+        const winsize size = terminal_size(fd);
+        if (size.ws_col == 0 || size.ws_row == 0) continue;
+        return S{std::clamp<int>(size.ws_col, S::least_columns, S::most_columns),
+                 std::clamp<int>(size.ws_row, S::least_rows, S::most_rows)};
+    }
+    return std::nullopt;
+}
+
 bool Console::can_redraw() const noexcept { return is_terminal(); }
 
 format::TextStyle Console::style() const {

@@ -5,12 +5,14 @@
 /// the client's exit status. A reader that has gone (`| head -1`) is no failure: what nobody reads is not missed.
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "cli/format/text_style.hpp"
 #include "cli/options.hpp"
 #include "common/base/result.hpp"
+#include "common/domain/terminal.hpp"
 
 namespace persistproc::cli {
 
@@ -36,6 +38,9 @@ public:
     static int note_width() noexcept;
     /// Lines of the terminal on stdout.
     int height() const noexcept;
+    /// Of the terminal on stdin or stdout, brought within what a program's may have. Nothing: neither is one, or it
+    /// does not say.
+    static std::optional<domain::TerminalSize> own_terminal() noexcept;
     /// The terminal on stdout moves its cursor when it is told to.
     bool can_redraw() const noexcept;
     /// How to write for people on stdout.

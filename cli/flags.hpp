@@ -89,7 +89,8 @@ template <class M>
 constexpr bool can_be_typed =
     std::is_arithmetic_v<typename Typing<M>::Value> || std::is_enum_v<typename Typing<M>::Value> ||
     std::is_same_v<typename Typing<M>::Value, std::string> || std::is_same_v<M, RestartChoice> ||
-    std::is_same_v<M, domain::Checks> || is_open_word<typename Typing<M>::Value>;
+    std::is_same_v<M, domain::Checks> || std::is_same_v<M, std::optional<domain::TerminalSize>> ||
+    is_open_word<typename Typing<M>::Value>;
 template <>
 inline constexpr bool can_be_typed<std::optional<std::vector<std::string>>> = false;
 
@@ -100,6 +101,10 @@ Result<void> take_value(const schema::FieldFacts& facts, M& into, const std::str
         auto check = domain::parse_check(text);
         if (!check) return check.error();
         into.push_back(std::move(*check));
+    } else if constexpr (std::is_same_v<M, std::optional<domain::TerminalSize>>) {
+        auto size = domain::parse_terminal_size(text);
+        if (!size) return size.error();
+        into = *size;
     } else if constexpr (std::is_same_v<M, RestartChoice>) {
         auto choice = domain::parse_restart(text);
         if (!choice) return choice.error();

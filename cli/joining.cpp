@@ -16,6 +16,7 @@ namespace {
 /// The flag by which a field of the definition is set; empty: none is.
 std::string flag_of(const std::string& field) {
     if (field == "restart") return "--restart";
+    if (field == "input") return "--input";
     std::string out;
     ops::StartRequest::fields([&](const auto& f) {
         if (field == f.name && f.flag != nullptr) out = std::string("--") + f.flag;
@@ -27,7 +28,10 @@ std::string flag_of(const std::string& field) {
 
 std::string ignored_text(const ops::StartResponse& joined, const StartArguments& asked) {
     std::string settings, variables, flags;
+    const auto& said = asked.request.said;
     for (const auto& name : joined.ignored_settings) {
+        // That of the terminal at which it was typed.
+        if (name == "size" && std::find(said.begin(), said.end(), name) == said.end()) continue;
         const std::string flag = flag_of(name);
         if (!flag.empty() && settings.find(flag) == std::string::npos)
             settings += (settings.empty() ? "" : ", ") + flag;
@@ -49,6 +53,9 @@ std::string ignored_text(const ops::StartResponse& joined, const StartArguments&
         for (const auto& file : asked.environment_files)
             flags += " --env-file " + base::shell_quote(base::escape_line(file));
     if (settings.empty() && variables.empty()) return {};
+    if ((settings == "--tty" || settings == "--input") && variables.empty())
+        return fmt::format("joined without {}; persistproc restart {} {}",
+                           settings == "--tty" ? "a terminal" : "an input", settings, format::target_text(joined));
     if (settings.empty() && !flags.empty())
         return fmt::format("joined with another environment ({}); persistproc restart{} {}", variables, flags,
                            format::target_text(joined));

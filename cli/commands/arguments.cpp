@@ -10,7 +10,7 @@
 namespace persistproc::cli {
 
 bool is_defining_flag(std::string_view name) {
-    bool out = name == "env-file" || name == "color" || name == "restart";
+    bool out = name == "env-file" || name == "color" || name == "input" || name == "restart";
     ops::StartRequest::fields([&](const auto& f) { out = out || (f.flag != nullptr && name == f.flag); });
     return out;
 }
@@ -29,6 +29,14 @@ Result<void> StartArguments::take(std::vector<std::string> words, const Given& g
     dashes = given.dashes;
     line = given.line;
     implied = given.implied;
+    // pm2's number of instances.
+    if (input && words.front().find_first_not_of("0123456789") == std::string::npos)
+        return Error{ErrorCode::invalid, fmt::format("{}: -i keeps its input open; {}", given.subcommand,
+                                                     instead_of_flag(given.subcommand, "--instances"))};
+    if (input) definition.input = domain::Input::pipe;
+    if (request.tty) definition.input = domain::Input::tty;
+    if (auto fine = request.check_terminal(); !fine)
+        return Error{ErrorCode::invalid, fmt::format("{}: --size goes with --tty", given.subcommand)};
     definition.restart = restart.policy;
     definition.restart_limit = restart.limit;
     definition.command = std::move(words);
@@ -128,6 +136,11 @@ Result<void> RestartArguments::take(std::vector<std::string> words, const Given&
         return Error{ErrorCode::invalid, fmt::format("restart: variables are set by flags: persistproc restart {}{}",
                                                      flags, shown_command(words))};
     }
+    if ((tty ? 1 : 0) + (no_tty ? 1 : 0) + (input ? 1 : 0) > 1)
+        return Error{ErrorCode::invalid, "restart: one of --tty, --no-tty and --input"};
+    if (tty) request.input = domain::Input::tty;
+    if (no_tty) request.input = domain::Input::none;
+    if (input) request.input = domain::Input::pipe;
     return TargetArguments::take(std::move(words), given);
 }
 

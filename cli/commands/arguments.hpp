@@ -32,6 +32,7 @@ struct StartArguments {
     ops::StartRequest request;
     std::vector<std::string> environment_files;
     bool colour = false;
+    bool input = false;
     bool fresh = false;
     bool no_autostart = false;
     RestartChoice restart;         // of the request's definition
@@ -65,6 +66,8 @@ struct StartArguments {
         each(field("colour", &A::colour)
                  .as_flag("color", "",
                           "Ask the program for colours (FORCE_COLOR=1, CLICOLOR_FORCE=1); they are recorded, too"));
+        each(field("input", &A::input)
+                 .as_flag("i,input", "", "Keep its input open and silent, for programs that leave at its end"));
         each(field("fresh", &A::fresh).as_flag("fresh", "", "Replace one that is running"));
         each(field("no_autostart", &A::no_autostart)
                  .as_flag("no-autostart", "", "Fail when no daemon answers, instead of starting one"));
@@ -190,6 +193,7 @@ struct RenameArguments {
 struct RestartArguments : TargetArguments<ops::RestartRequest> {
     std::vector<std::string> environment_files;
     bool update_environment = false;
+    bool tty = false, no_tty = false, input = false;
     SettleArguments settle;
 
     template <class Each>
@@ -202,6 +206,9 @@ struct RestartArguments : TargetArguments<ops::RestartRequest> {
                  .of_kind(schema::ValueKind::file));
         each(field("update_environment", &A::update_environment)
                  .as_flag("update-env", "", "Inherit this shell's variables instead; what -e has set stays"));
+        each(field("tty", &A::tty).as_flag("tty", "", "On a terminal from now on"));
+        each(field("no_tty", &A::no_tty).as_flag("no-tty", "", "Without a terminal, and with an empty input"));
+        each(field("input", &A::input).as_flag("i,input", "", "With an input that is kept open and silent"));
         schema::inlined(&A::settle, each);
     }
     Result<void> take(std::vector<std::string> words, const Given& given);

@@ -124,7 +124,7 @@ void tell_excluded_target(const Console& console, const std::vector<ProcessView>
 
 format::MergedStyle merged_style(const Context& context, const OutputArguments& options) {
     format::MergedStyle style;
-    style.lines = session::style_for_terminal(context.console, "", false, options.raw);
+    style.lines = session::style_for_terminal(context.console, {}, false, options.raw);
     style.lines.choice = options.request.stream;
     style.lines.timestamps = options.timestamps;
     style.text = context.console.style();

@@ -354,10 +354,12 @@ static Task<int> output(Context context, OutputArguments options) {
     auto log_view = logstore::LogView::open(log_directory);
     if (!log_view) co_return context.console.fail(log_view.error());
     if (auto given = check_cursor(*query, *process, *log_view); !given) co_return context.console.fail(given.error());
+    if (query->stream == domain::StreamChoice::err && process->input == domain::Input::tty)
+        context.console.note(domain::one_stream_of_terminal);
     const bool is_silent = tell_silence(context.console, *process, *log_view, log_directory, options.follow);
 
     const bool json = context.console.json();
-    format::OutputStyle style = session::style_for_terminal(context.console, process->id, false, options.raw);
+    format::OutputStyle style = session::style_for_terminal(context.console, *process, false, options.raw);
     style.choice = query->stream;
     style.timestamps = options.timestamps;
     style.events = options.raw && options.timestamps;

@@ -28,6 +28,7 @@ using boost::asio::experimental::awaitable_operators::operator||;
 
 constexpr std::uint64_t shown_when_joining = 10;  // lines
 constexpr const char* no_input = "its input is empty: what is piped into run is not passed on";
+constexpr const char* no_keys = "it has a terminal of its own: this shows what it prints, and passes no keys on yet";
 
 /// A program that does not like its flags says so soon.
 constexpr std::chrono::seconds quick_failure{10};
@@ -53,7 +54,8 @@ void tell_beginning(const Console& console, const ops::StartResponse& started, c
     console.note(text);
     if (const std::string ignored = ignored_text(started, options.start); !ignored.empty()) console.note(ignored);
     if (const std::string lacking = lacking_text(started); !lacking.empty()) console.note(lacking);
-    if (has_input()) console.note(no_input);
+    if (has_input() && started.input != domain::Input::tty) console.note(no_input);
+    if (started.input == domain::Input::tty) console.note(no_keys);
 }
 
 /// Where in the log the following begins.
@@ -107,6 +109,8 @@ static Task<int> run(Context context, RunArguments options) {
     const auto refused = co_await refusal_of(context, options.start);
     if (refused) co_return context.console.fail(*refused);
     if (options.start.unsplit) co_return context.console.fail(*options.start.unsplit);
+    auto& definition = options.start.request.definition;
+    if (options.start.request.tty && !definition.size) definition.size = Console::own_terminal();
     auto request = make_start_request(options.start);
     if (!request) co_return context.console.fail(explained(request.error(), options.start));
     const auto vain = co_await refuse_vain_start(context, options.start);
@@ -147,7 +151,7 @@ static Task<int> run(Context context, RunArguments options) {
     plan.on_exit = options.on_exit;
     plan.interrupts = interrupts;
     plan.signals = signals;
-    plan.tells_input = true;
+    plan.tells_input = started->input != domain::Input::tty;
     const auto id = domain::find_process_id(started->id);
     if (started->run && id) plan.run = domain::find_run_number(*started->run, *id).value_or(0);
     if (!started->log_path)
@@ -162,7 +166,7 @@ static Task<int> run(Context context, RunArguments options) {
     tell_beginning(context.console, *started, options);
     tell_leftovers_ended(context.console, plan.process);
 
-    format::OutputStyle style = session::style_for_terminal(context.console, started->id, true, options.raw);
+    format::OutputStyle style = session::style_for_terminal(context.console, *started, true, options.raw);
     style.timestamps = style.events = options.raw;
     const bool json = context.console.json();
     auto view = json ? format::make_line_view(std::move(style), {}, true) : format::make_byte_view(std::move(style));

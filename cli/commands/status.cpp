@@ -62,7 +62,7 @@ void print_last_output(const Console& console, const ProcessView& view) {
         console.print(fmt::format("\n{} printed nothing\n", *view.run));
         return;
     }
-    format::OutputStyle style = session::style_for_terminal(console, view.id, false, false);
+    format::OutputStyle style = session::style_for_terminal(console, view, false, false);
     style.before = "  ";
     const bool has_more = page->omitted_before > 0;
     std::string text = fmt::format(

@@ -104,7 +104,7 @@ public:
         const bool escape = fd == STDERR_FILENO ? style_.escape_err : style_.escape_out;
         std::string text = std::exchange(held_[index(fd)], {}) + item.bytes;
         if (escape || is_plain(fd)) {
-            const std::size_t wait = incomplete_suffix(text);
+            const std::size_t wait = incomplete_suffix(text, style_.other_sequences);
             held_[index(fd)] = text.substr(text.size() - wait);
             text.resize(text.size() - wait);
         }
@@ -143,13 +143,14 @@ private:
                 }
                 const std::size_t newline = rest.find('\n');
                 const std::string_view line = rest.substr(0, newline == std::string_view::npos ? newline : newline + 1);
-                shown +=
-                    escape ? base::escape_for_terminal(rewrite(fd, line, inside, wall_ns, shown)) : std::string(line);
+                shown += escape ? base::escape_for_terminal(rewrite(fd, line, inside, wall_ns, shown),
+                                                            style_.other_sequences)
+                                : std::string(line);
                 inside = newline == std::string_view::npos;
                 rest.remove_prefix(line.size());
             }
         } else {
-            shown = escape ? base::escape_for_terminal(text) : text;
+            shown = escape ? base::escape_for_terminal(text, style_.other_sequences) : text;
             inside = !text.ends_with('\n');
         }
         out.push_back(Chunk{fd, std::move(shown)});
@@ -295,15 +296,17 @@ std::string line_text(const logstore::Line& line, const OutputStyle& style, bool
     const std::string before = style.before + (style.timestamps ? time_text(line.wall_ns) + " " : std::string());
     std::string text(escape && !before.empty() ? base::last_rewrite(line.text) : line.text);
     if (is_err ? style.plain_err : style.plain_out) text = base::without_colours(text);
-    return before + (escape ? base::escape_for_terminal(text) : text) + "\n";
+    return before + (escape ? base::escape_for_terminal(text, style.other_sequences) : text) + "\n";
 }
 
-std::size_t incomplete_suffix(std::string_view text) noexcept {
-    constexpr std::size_t longest_sequence = 64;
+std::size_t incomplete_suffix(std::string_view text, base::Sequences other) noexcept {
+    // What is dropped may be a title.
+    const std::size_t longest_sequence = other == base::Sequences::dropped ? 1024 : 64;
     const std::size_t escape = text.rfind('\x1b');
     if (escape != std::string_view::npos && text.size() - escape <= longest_sequence) {
         const std::string_view sequence = text.substr(escape);
         if (sequence.size() == 1) return 1;
+        if (other == base::Sequences::dropped && base::is_unfinished_sequence(sequence)) return sequence.size();
         // Of what stays as it is, only colours are sequences: ESC [ digits and separators, then a letter.
         const auto is_inner = [](char c) { return (c >= '0' && c <= '9') || c == ';' || c == ':'; };
         if (sequence[1] == '[' && std::all_of(sequence.begin() + 2, sequence.end(), is_inner)) return sequence.size();

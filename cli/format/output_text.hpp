@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/text.hpp"
 #include "common/logstore/line_filter.hpp"
 #include "common/logstore/reader.hpp"
 
@@ -22,6 +23,7 @@ struct OutputStyle {
     bool one_screen = false;  // both of ours end in the same place: no line may mix the streams
     bool escape_out = false;  // our stdout is a terminal: escapes other than colour are shown
     bool escape_err = false;
+    base::Sequences other_sequences = base::Sequences::shown;  // then
     bool plain_out = false;  // without the program's own colours
     bool plain_err = false;
     int note_columns = 0;  // of the terminal on our stderr, see format::note_text; 0: it is none
@@ -54,6 +56,6 @@ inline constexpr std::string_view context_border = "--\n";
 std::string line_text(const logstore::Line& line, const OutputStyle& style, bool json);
 
 /// Bytes at the end of `text` that are the beginning of an escape sequence or a character and must wait for their rest.
-std::size_t incomplete_suffix(std::string_view text) noexcept;
+std::size_t incomplete_suffix(std::string_view text, base::Sequences other = base::Sequences::shown) noexcept;
 
 }  // namespace persistproc::cli::format

@@ -208,6 +208,13 @@ std::string policy_text(const ops::ProcessDetails& process) {
                        base::format_seconds(process.healthy_seconds.value_or(0)));
 }
 
+/// Empty: it has none, as usual.
+std::string input_text(const ProcessView& process) {
+    if (process.input == domain::Input::none) return "";
+    if (process.input != domain::Input::tty) return std::string(process.input.word());
+    return "terminal" + (process.size ? " " + domain::to_string(*process.size) : "");
+}
+
 std::string advice_for(const ProcessView& view) {
     const std::string target = target_word(view);
     if (view.state == ProcessState::unreachable) return "persistproc doctor says what is wrong";
@@ -268,6 +275,7 @@ std::string process_details(const ops::ProcessDetails& process, WallTime now, co
     rows.add("run", process.run.value_or(""));
     rows.add("restarts", fmt::format("{}", process.restarts));
     rows.add("restart policy", policy_text(process));
+    rows.add("input", input_text(process));
     if (process.first_signal && process.grace)
         rows.add("stop",
                  fmt::format("{}, SIGKILL after {}", *process.first_signal, base::format_seconds(*process.grace)));

@@ -33,6 +33,6 @@ Task<int> attach(Context context, AttachPlan plan, std::unique_ptr<DaemonClient>
                  std::unique_ptr<format::OutputView> view);
 
 /// How output is shown on our own stdout and stderr as they are. `raw`: as it is, also to a terminal.
-format::OutputStyle style_for_terminal(const Console& console, const std::string& process_id, bool split, bool raw);
+format::OutputStyle style_for_terminal(const Console& console, const ProcessView& process, bool split, bool raw);
 
 }  // namespace persistproc::cli::session

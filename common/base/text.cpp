@@ -279,7 +279,15 @@ std::string escape_deceptive(std::string text) {
 std::string clean_output(std::string_view text, BadBytes bad) { return escape_deceptive(without_controls(text, bad)); }
 std::string searched_output(std::string_view text) { return without_controls(text, BadBytes::replaced); }
 
-std::string escape_for_terminal(std::string_view text) {
+bool is_unfinished_sequence(std::string_view text) noexcept {
+    if (text.size() < 2) return true;
+    if (escape_length(text) < text.size()) return false;
+    if (text[1] == '[') return text.size() == 2 || text.back() < 0x40;
+    const bool is_string = std::string_view("]PX^_").find(text[1]) != std::string_view::npos;
+    return is_string ? !text.ends_with('\a') && !text.ends_with("\x1b\\") : text.back() < 0x30;
+}
+
+std::string escape_for_terminal(std::string_view text, Sequences other) {
     std::string out;
     out.reserve(text.size());
     bool coloured = false;
@@ -291,6 +299,8 @@ std::string escape_for_terminal(std::string_view text) {
             if (is_colour(text.substr(0, n))) {
                 out.append(text.substr(0, n));
                 coloured = true;
+                text.remove_prefix(n);
+            } else if (other == Sequences::dropped) {
                 text.remove_prefix(n);
             } else {
                 append_escaped(out, text.substr(0, 1));
@@ -308,9 +318,10 @@ std::string escape_for_terminal(std::string_view text) {
             text.remove_prefix(1);
             continue;
         }
-        if (is_control(point) && c != '\n' && c != '\t' && c != '\r')
-            append_escaped(out, text.substr(0, n));
-        else if (is_bidi(point))
+        const bool is_other = is_control(point) && c != '\n' && c != '\t' && c != '\r';
+        if (is_other) {
+            if (other == Sequences::shown) append_escaped(out, text.substr(0, n));
+        } else if (is_bidi(point))
             append_point(out, point);
         else
             out.append(text.substr(0, n));

@@ -32,13 +32,21 @@ std::string clean_output(std::string_view text, BadBytes bad = BadBytes::replace
 /// The same as it was printed, which patterns are looked for in: those characters are themselves.
 std::string searched_output(std::string_view text);
 
+/// What becomes of escape sequences and control characters that may not reach a terminal.
+enum class Sequences {
+    shown,    // escaped, "\x1b"
+    dropped,  // of a program that speaks to a terminal: whole sequences
+};
+
 /// Output of a program for a terminal: SGR colour sequences stay (and are reset at each line's end), every other
-/// escape and control character but newline, tab, and carriage return is shown escaped ("\x1b"), as are bidirectional
-/// ones ("\u{202e}").
+/// escape and control character but newline, tab, and carriage return is as `other` says; bidirectional ones are shown
+/// ("\u{202e}").
 /// State across calls is the caller's: pass whole lines where possible.
-std::string escape_for_terminal(std::string_view text);
+std::string escape_for_terminal(std::string_view text, Sequences other = Sequences::shown);
 /// Without the colours that escape_for_terminal leaves as they are; all else stays, byte for byte.
 std::string without_colours(std::string_view text);
+/// Whether an escape sequence, `text` beginning with it, does not end within `text`.
+bool is_unfinished_sequence(std::string_view text) noexcept;
 
 /// Of a line without its newline, what a terminal would show in the end: what stands behind the last carriage return
 /// that something follows. For a line that stands behind text of ours, which a carriage return would overwrite.

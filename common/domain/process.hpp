@@ -15,6 +15,7 @@
 #include "common/domain/cause.hpp"
 #include "common/domain/membership.hpp"
 #include "common/domain/readiness.hpp"
+#include "common/domain/terminal.hpp"
 #include "common/schema/field.hpp"
 
 namespace persistproc {
@@ -218,7 +219,9 @@ struct Definition {
     std::optional<std::int64_t> restart_limit;  // gives up after so many quick failures in a row; else the daemon's own
     int stop_signal = 15;
     double grace_seconds = 10;
-    std::string description;  // what it is for, in the words of whoever started it
+    Input input = Input::none;
+    std::optional<TerminalSize> size;  // of its terminal, where it is not the usual one
+    std::string description;           // what it is for, in the words of whoever started it
     std::string started_by;
     std::vector<std::string> variables;  // names of those that were set for it; their values stand in the spec alone
     // How the restart policy goes about it, where it is not as usual (core::RestartRule).
@@ -297,6 +300,13 @@ constexpr void Definition::fields(Each&& each) {
              .also_typed("stop-timeout kill-timeout")
              .of_kind(ValueKind::duration)
              .as_key("grace"));
+    each(field("input", &D::input).only(schema::by_client | schema::in_documents).absent_if_empty());
+    each(field("size", &D::size, "Of the terminal: columns x rows (120x40)")
+             .in_form(&terminal_size_form)
+             .left_out_if_absent()
+             .as_flag("size", "COLUMNSxROWS", "Size of its terminal (120x40; of run: that of yours)")
+             .as_key("size")
+             .taking_restart());
     each(field("description", &D::description, "What it is for")
              .range(1, 200)
              .line()
@@ -347,6 +357,7 @@ struct ProcessView : Definition, Ending {
     schema::Open<ProcessState> state = ProcessState::starting;
     std::optional<bool> ready;  // the present run is; hides the checks that say so. Nothing: there are none
     std::string detail;         // why it is not ready
+    schema::Open<Input> input = Input::none;  // hides the definition's
     std::optional<std::string> url;
     std::optional<std::int64_t> pid;
     std::optional<WallTime> started_at;
@@ -373,6 +384,7 @@ struct ProcessView : Definition, Ending {
         each(field("ready", &V::ready));
         each(field("detail", &V::detail).absent_if_empty().left_out_if_absent());
         each(field("url", &V::url).left_out_if_absent());
+        each(field("input", &V::input));
         each(field("pid", &V::pid));
         each(field("started_at", &V::started_at));
         each(field("ended_at", &V::ended_at));

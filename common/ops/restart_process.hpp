@@ -10,6 +10,8 @@ namespace persistproc::ops {
 struct RestartRequest : StopRequest {
     domain::Environment environment;                           // set on top of what it has, for later runs too
     std::optional<std::vector<std::string>> base_environment;  // in place of what it inherited
+    std::optional<domain::Input> input;                        // from now on
+    std::optional<domain::TerminalSize> size;                  // likewise
     bool bytes_as_text = false;                                // see carry_bytes
     bool dependents = false;                                   // and then what needs it in its project, and runs
     std::optional<WaitSpec> wait;                              // and answer with what came of it
@@ -49,6 +51,11 @@ struct RestartRequest : StopRequest {
                  .secret()
                  .as_flag("e,env", "KEY=VALUE", "Set a variable, also for later runs; may be repeated"));
         each(field("base_environment", &R::base_environment).client_only().secret());
+        each(field("input", &R::input).client_only());
+        each(field("size", &R::size)
+                 .client_only()
+                 .in_form(&domain::terminal_size_form)
+                 .as_flag("size", "COLUMNSxROWS", "Of its terminal, from now on"));
         each(field("bytes_as_text", &R::bytes_as_text).client_only());
         each(field("dependents", &R::dependents)
                  .client_only()

@@ -5,6 +5,12 @@
 
 namespace persistproc::ops {
 
+Result<void> StartRequest::check_terminal() const {
+    if (definition.size && definition.input != domain::Input::tty)
+        return Error{ErrorCode::invalid, "size: is that of a terminal; give tty, too"};
+    return {};
+}
+
 void carry_bytes(StartRequest& request) { detail::carry(request); }
 Result<void> restore_bytes(StartRequest& request) { return detail::restore(request); }
 
@@ -19,6 +25,8 @@ Result<void> StartRequest::finish_reading(const schema::Json& arguments) {
     }
     for (const auto& limit : limits)
         if (limit.size() != 3) return Error{ErrorCode::invalid, "limits: expected [resource, soft, hard]"};
+    if (tty) definition.input = domain::Input::tty;
+    if (auto fine = check_terminal(); !fine) return fine;
     definition.label_given = !definition.label.empty();
     const auto restart = arguments.find("restart");
     if (restart != arguments.end() && restart->is_string() && !definition.restart_limit) {

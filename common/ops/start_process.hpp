@@ -34,6 +34,7 @@ struct StartRequest {
     std::optional<std::vector<std::string>> base_environment;  // else the daemon's own
     std::optional<std::int64_t> umask;
     std::vector<std::vector<std::int64_t>> limits;  // [resource, soft, hard], -1: unlimited
+    bool tty = false;                               // what its definition says then, as agents ask for it
     bool bytes_as_text = false;                     // see carry_bytes
     // Names this request: asked again with the same key, because its daemon died, it starts nothing twice.
     std::optional<std::string> request_key;
@@ -76,6 +77,9 @@ struct StartRequest {
         each(field("environment", &R::environment, "Variables to set")
                  .secret()
                  .as_flag("e,env", "KEY=VALUE", "Set a variable; may be repeated"));
+        each(field("tty", &R::tty, "On a terminal: for REPLs, prompts, TUIs")
+                 .only(schema::by_agents)
+                 .as_flag("t,tty", "", "Run it on a terminal: its output is one stream, and it prints at once"));
         each(field("if_running", &R::if_running, "When it already runs"));
         each(field("process", &R::process).client_only());
         each(field("wait", &R::wait, "Then wait: arguments of wait_for_process but process, cursor")
@@ -89,6 +93,8 @@ struct StartRequest {
     }
     /// What no field tells alone: a text without `shell` is split into words, bytes are restored. Errors: invalid.
     Result<void> finish_reading(const schema::Json& arguments);
+    /// Errors: invalid (the size of a terminal, without one).
+    Result<void> check_terminal() const;
 };
 
 /// Arguments, directory and variables are bytes, JSON is text. Where one of them is no UTF-8, all are carried as

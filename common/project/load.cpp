@@ -29,7 +29,6 @@ constexpr Reserved reserved_keys[] = {
     {"schedule",
      "nothing is run by the clock; a timer does: systemd-run --user --on-calendar=daily persistproc start …"},
     {"cron", "nothing is run by the clock; a timer does: systemd-run --user --on-calendar=daily persistproc start …"},
-    {"tty", "programs have no terminal yet"},
     {"scope", "a process belongs to one working copy"}};
 constexpr std::string_view own_keys[] = {"run", "depends_on", "port"};  // not in [defaults]
 
@@ -268,6 +267,7 @@ private:
             refuse_key(draft, "restart",
                        "always would run a oneshot again when it is done; \"on-failure\" until it is, or \"never\"");
         finish_restart(draft.process);
+        finish_input(draft);
         draft.process.definition.log_limit_bytes = draft.process.log_limit_bytes;
         finish_watch(draft);
         finish_checks(draft);
@@ -315,6 +315,14 @@ private:
             refuse_key(draft, "stop_command", fits.error().message);
         process.definition.stop_command = process.stop_command;
         if (process.stop_in_shell) process.definition.stop_command = {"/bin/sh", "-c", process.stop_command.front()};
+    }
+
+    void finish_input(Draft& draft) {
+        const Process& process = draft.process;
+        auto& definition = draft.process.definition;
+        if (process.tty && process.input) refuse_key(draft, "input", "tty is an input already; leave out one of both");
+        if (definition.size && !process.tty) refuse_key(draft, "size", "is that of a terminal: tty = true");
+        definition.input = process.tty ? domain::Input::tty : process.input ? domain::Input::pipe : domain::Input::none;
     }
 
     void finish_paths(Draft& draft) {

@@ -93,6 +93,7 @@ struct Process {
     domain::Environment environment;  // of files and keys, the stronger ones counting, and PORT…; nothing inherited
     std::vector<EnvironmentFile> environment_files;
     std::vector<std::string> unset_variables;  // not inherited
+    bool tty = false, input = false;           // it runs on a terminal; its input stays open
     std::vector<Dependency> depends_on;        // by name; of each process one
     bool oneshot = false;                      // ends by itself
     domain::Checks ready, health;
@@ -123,6 +124,8 @@ struct Process {
                  .as_key("env_file")
                  .taking_restart());
         each(field("unset_variables", &P::unset_variables).range(0, 256).as_key("unset_env").taking_restart());
+        each(field("tty", &P::tty).as_key("tty").taking_restart());
+        each(field("input", &P::input).as_key("input").taking_restart());
         each(field("depends_on", &P::depends_on).in_form(&dependencies_form).as_key("depends_on"));
         each(field("oneshot", &P::oneshot).as_key("oneshot"));
         each(field("ready", &P::ready).in_form(&domain::checks_form).as_key("ready"));

@@ -68,7 +68,7 @@ constexpr Key entry_keys[] = {
     {"disable_ansi_colors", Meaning::same},
     {"is_dotenv_disabled", Meaning::noted, ".env is read for every process"},
     {"launch_timeout_seconds", Meaning::same},
-    {"is_tty", Meaning::noted, "programs have no terminal yet"},
+    {"is_tty"},
     {"log_location", Meaning::noted, "output is kept by persistproc"},
     {"log_configuration", Meaning::noted, "output is kept by persistproc"},
     {"watch"},
@@ -388,6 +388,8 @@ private:
             if (const Node* const disabled = given.find(key))
                 if (flag(*disabled, path + "." + key) && out.find("autostart") == nullptr)
                     add_member(out, "autostart", make_boolean(false, disabled->at));
+        if (const Node* const tty = given.find("is_tty"))
+            add_member(out, "tty", make_boolean(flag(*tty, path + ".is_tty"), tty->at));
         const Node* const daemon = given.find("is_daemon");
         const bool is_daemon = daemon != nullptr && flag(*daemon, path + ".is_daemon");
         if (is_daemon || std::find(ending_.begin(), ending_.end(), from.key) != ending_.end()) {

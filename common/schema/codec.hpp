@@ -43,7 +43,8 @@ struct ValueCodec {
     Json (*write)(const void* value, Use);
     /// Errors: invalid, naming `path`; `into` is as it was.
     Result<void> (*read)(const Json& json, const std::string& path, Reading how, void* into);
-    /// What bounds are about: a number, or the length of a text or list; nothing of an optional that is empty.
+    /// What bounds are about: a number (of a word the enumerator's), or the length of a text or list; nothing of an
+    /// optional that is empty.
     std::optional<double> (*measure)(const void* value);
     bool (*knows_word)(std::string_view word);  // an enumeration's; else null
     // With the form that a field has been given: a `Form<T>`.
@@ -324,7 +325,7 @@ template <class T>
 std::optional<double> measure_of(const T& value) {
     if constexpr (IsOptional<T>::value)
         return value ? measure_of(*value) : std::nullopt;
-    else if constexpr (std::is_arithmetic_v<T>)
+    else if constexpr (std::is_arithmetic_v<T> || HasEnumNames<T>)
         return static_cast<double>(value);
     else if constexpr (std::is_same_v<T, std::string> || IsVector<T>::value)
         return static_cast<double>(value.size());

@@ -73,7 +73,7 @@ struct FieldFacts {
     const char* text = "";  // for agents; and for people, unless `help` says it in their words
     bool is_required = false;
     bool has_range = false;
-    bool null_if_empty = false;  // an empty text or list is an absent fact
+    bool null_if_empty = false;  // an empty text or list, or the enumerator 0, is an absent fact
     bool left_out = false;       // where it is absent; else null stands for it
     bool is_line = false;        // a text that stands within lines of ours: base::why_not_shown
     bool is_secret = false;      // no refusal shows what was given

@@ -77,7 +77,7 @@ void explain_end(Outcome& outcome, const ProcessRecord& record, std::uint32_t ru
 }
 
 std::optional<Cause> find_not_understood(const Definition& definition) {
-    constexpr std::string_view of_what_runs[] = {"command", "working_directory", "shell"};
+    constexpr std::string_view of_what_runs[] = {"command", "working_directory", "shell", "input"};
     for (const auto& [name, value] : definition.unknown.members)
         if (std::find(std::begin(of_what_runs), std::end(of_what_runs), name) != std::end(of_what_runs))
             return Cause{.code = CauseCode::not_understood, .text = name};
@@ -118,6 +118,9 @@ Error start_error_of(const Definition& definition, const rundir::RunState& state
         error.message = fmt::format("{}: not executable", program);
     else if (state.stage == rundir::Stage::chdir)
         error.message = fmt::format("working_directory: {}: {}", base::excerpt(definition.working_directory),
+                                    std::strerror(state.os_error));
+    else if (state.stage == rundir::Stage::pty)
+        error.message = fmt::format("{}: no terminal can be had for it (pty: {}); without --tty it needs none", program,
                                     std::strerror(state.os_error));
     else if (state.stage == rundir::Stage::execve && state.os_error == ENOEXEC)
         error.message = fmt::format("{}: no program that this machine can execute", program);
@@ -507,6 +510,11 @@ rundir::RunSpec ProcessDriver::spec_of(RunId id, const Definition& definition, c
     spec.notifies = std::any_of(definition.ready.begin(), definition.ready.end(), is_notify);
     if (spec.notifies)
         spec.environment.push_back(fmt::format("NOTIFY_SOCKET=@{}{}", rundir::notify_prefix, base::to_hex(spec.nonce)));
+    spec.has_input = definition.input == domain::Input::pipe;
+    if (definition.input == domain::Input::tty) {
+        spec.terminal = definition.size.value_or(domain::TerminalSize{});
+        spec.environment = on_terminal(std::move(spec.environment), definition.variables);
+    }
     spec.umask = launch.umask;
     spec.limits = launch.limits;
     spec.stop_signal = definition.stop_signal;

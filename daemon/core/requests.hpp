@@ -29,6 +29,7 @@ struct Located {
     std::optional<bool> ready;    // the present run, as they say
     std::string not_ready;        // why it is not
     std::string url;              // where that run is to be reached; empty: not known
+    bool has_terminal = false;    // its programs have, from the next run on
     std::optional<Outcome> last_outcome;
     std::vector<Cause> causes;         // as a view tells them
     std::optional<Error> not_touched;  // another version wrote it: why nobody can wait for it

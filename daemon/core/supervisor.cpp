@@ -222,6 +222,7 @@ std::optional<Located> Supervisor::find(ProcessId id) const {
     out.has_checks = !process->record.definition.ready.empty();
     out.ready = process->ready;
     out.not_ready = readiness_detail(*process);
+    out.has_terminal = process->record.definition.input == domain::Input::tty;
     if (process->url_run == out.run) out.url = process->url;
     // A start and a rule of its policy are on record with the run that they began, a restart with the one before.
     if (process->record.intent_run + 1 == out.run) out.restarted_by = process->record.intent_by;

@@ -153,6 +153,11 @@ ProcessView make_view(const Process& process, WallTime wall, MonoTime now) {
         if (view.restart_limit) *view.own_restart += fmt::format(":{}", *view.restart_limit);
     }
     if (view.stop_signal != Definition{}.stop_signal) view.own_stop_signal = domain::signal_name(view.stop_signal);
+    view.input = process.record.definition.input;
+    if (view.input == domain::Input::tty)
+        view.size = view.size.value_or(domain::TerminalSize{});
+    else
+        view.size.reset();
     view.id = process.name();
     view.state = process.state();
     view.ready = process.ready;

@@ -91,9 +91,10 @@ std::string state_of(const core::Located& process, const ops::OutputMeta& meta) 
 
 /// What there is seldom need to say, in words; empty: nothing.
 std::string details(const core::Located& process, const ops::OutputMeta& meta, const logstore::Shown& shown,
-                    bool is_search) {
+                    bool is_search, bool is_of_error) {
     std::string out = ending_details(process);
     const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+    if (process.has_terminal && is_of_error) add(domain::one_stream_of_terminal);
     if (shown.is_cut_by_bytes) add("no room for more in max_bytes");
     if (shown.unsearched_bytes > 0)
         add(fmt::format("the search stopped ({} s a call), {} not looked at", longest_look.count(),
@@ -168,12 +169,13 @@ Task<mcp::ToolResult> output(Backend backend, ops::OutputRequest request, mcp::C
     std::optional<std::uint32_t> less_context;
     if (request.grep && options.context < request.context) less_context = options.context;
     auto make = [options = std::move(options), process = std::move(*process), is_search = query->grep.has_value(),
-                 from = query->from, to = query->to, less_context](Result<logstore::LinePage> page) mutable {
+                 is_of_error = query->stream == domain::StreamChoice::err, from = query->from, to = query->to,
+                 less_context](Result<logstore::LinePage> page) mutable {
         if (page) {
             if (auto given = check_cursors(process.id, from, to, *page); !given)
                 return mcp::tool_failure(given.error());
-            options.above = [&process, is_search](const logstore::Shown& shown) {
-                return details(process, meta_of(process, shown), shown, is_search);
+            options.above = [&process, is_search, is_of_error](const logstore::Shown& shown) {
+                return details(process, meta_of(process, shown), shown, is_search, is_of_error);
             };
             options.front_bytes = [&process, less_context](const logstore::Shown& shown) {
                 return header(process, meta_of(process, shown), shown, less_context).size();

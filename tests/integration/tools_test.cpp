@@ -200,11 +200,16 @@ TEST_CASE("a live label with another command is a conflict; an ended one takes i
 TEST_CASE("whatever does not apply to a process that is joined is named, with what applies it") {
     AgentsDaemon daemon;
     daemon.call("start_process", command("a", "web"));
-    const std::map<std::string, Json> values = {
-        {"restart", "on-failure:3"}, {"stop_signal", "SIGINT"}, {"grace_seconds", 3},
-        {"description", "x"},        {"ready", 3000},           {"environment", {{"A", "secret"}}}};
+    const std::map<std::string, Json> values = {{"restart", "on-failure:3"},
+                                                {"stop_signal", "SIGINT"},
+                                                {"grace_seconds", 3},
+                                                {"description", "x"},
+                                                {"ready", 3000},
+                                                {"environment", {{"A", "secret"}}},
+                                                {"tty", true}};
     // Which process is meant, what is to be done if it runs, and what is done in any case.
-    const std::set<std::string> others = {"command", "working_directory", "label", "shell", "if_running", "wait"};
+    const std::set<std::string> others = {"command", "working_directory", "label", "shell", "if_running", "wait",
+                                          "size"};
     ops::StartRequest::fields([&](const auto& field) {
         const std::string name = field.name;
         if (!field.is_for(schema::by_agents) || others.contains(name)) return;
@@ -217,6 +222,11 @@ TEST_CASE("whatever does not apply to a process that is joined is named, with wh
         CHECK(text.find("; not applied to it: " + named + " (if_running=restart does it)") != std::string::npos);
         CHECK(text.find("secret") == std::string::npos);
     });
+    Json sized = command("a", "web");
+    sized["tty"] = true;
+    sized["size"] = "90x20";
+    const std::string text = daemon.call("start_process", sized)["content"][0]["text"].get<std::string>();
+    CHECK(text.find("; not applied to it: tty, size (if_running=restart does it)") != std::string::npos);
 }
 
 TEST_CASE("of one that runs already an agent hears of a default it typed, and of none it did not") {
@@ -949,7 +959,7 @@ TEST_CASE("the list of tools is small, since every session pays for it") {
     AgentsDaemon daemon;
     const Json answer = daemon.answer(daemon.send("tools/list", Json::object()));
     CHECK(answer["result"]["tools"].size() == 7);
-    CHECK(answer["result"].dump().size() <= 7300);
+    CHECK(answer["result"].dump().size() <= 7450);
     // What is waited for where only a process is named.
     const Json& wait = answer["result"]["tools"][5];
     CHECK(wait["name"] == "wait_for_process");

@@ -58,6 +58,16 @@ std::vector<std::string> with_own_variables(std::vector<std::string> entries, co
     return entries;
 }
 
+std::vector<std::string> on_terminal(std::vector<std::string> entries, const std::vector<std::string>& kept) {
+    // Of the terminal of whoever starts it: what they say of its size would be believed before the terminal is asked.
+    for (const char* const name : {"TERM", "LINES", "COLUMNS", "TMUX", "TMUX_PANE", "STY"}) {
+        if (std::find(kept.begin(), kept.end(), name) != kept.end()) continue;
+        std::erase_if(entries, [&](const std::string& each) { return each.starts_with(fmt::format("{}=", name)); });
+    }
+    if (std::find(kept.begin(), kept.end(), "TERM") == kept.end()) entries.emplace_back("TERM=xterm-256color");
+    return entries;
+}
+
 Environment pick_variables(const std::vector<std::string>& entries, const std::vector<std::string>& names) {
     Environment out;
     for (const auto& entry : entries) {

@@ -20,6 +20,10 @@ std::vector<std::string> compose_environment(const std::vector<std::string>& bas
 std::vector<std::string> with_own_variables(std::vector<std::string> entries, const std::vector<std::string>& own,
                                             const std::vector<std::string>& kept);
 
+/// For a program on a terminal of ours: nothing in them of the terminal of whoever starts it, but for what is in
+/// `kept`.
+std::vector<std::string> on_terminal(std::vector<std::string> entries, const std::vector<std::string>& kept);
+
 /// Of `entries` those that are named.
 Environment pick_variables(const std::vector<std::string>& entries, const std::vector<std::string>& names);
 

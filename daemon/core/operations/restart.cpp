@@ -30,6 +30,15 @@ void set_environment(Process& process, const ops::RestartRequest& request, std::
     if (membership && !request.environment.empty()) membership->digests["env"].clear();
 }
 
+/// As asked for, for the next run and later ones.
+void set_input(Definition& definition, const ops::RestartRequest& request) {
+    if (request.input) definition.input = *request.input;
+    if (request.size) definition.size = request.size;
+    if (definition.input != domain::Input::tty) definition.size.reset();
+    if ((request.input || request.size) && definition.membership)
+        for (const char* const key : {"tty", "input", "size"}) definition.membership->digests[key].clear();
+}
+
 }  // namespace
 
 Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest request, std::string actor) {
@@ -57,12 +66,16 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     }
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();
     // What was asked for has been done by the other restart, unless that one came to nothing.
-    const bool changes = request.base_environment || !request.environment.empty();
+    const bool changes =
+        request.base_environment || !request.environment.empty() || request.input.has_value() || request.size;
     if (replaced && !changes && process->life.last_run() > replaced->run)
         co_return co_await join_restart(process, std::move(actor), request.force, *replaced, stops);
     if (process->standing == Standing::unsupported) co_return not_touched(*process);
     if (process->is<Unreachable>()) co_return not_reached(*process, "nothing was done");
     if (driver_.is_leaving()) co_return Error{ErrorCode::unavailable, "the daemon is shutting down"};
+    if (request.size && request.input.value_or(process->record.definition.input) != domain::Input::tty)
+        co_return Error{ErrorCode::invalid,
+                        process->shown() + " has no terminal, whose size that could be; restart it with --tty, too"};
 
     if (const auto missing = driver_.waits_for ? driver_.waits_for(*process) : std::vector<std::string>();
         !missing.empty())
@@ -93,6 +106,7 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
     auto before = std::make_shared<Before>(*process);
     auto at_rest = process->is_at_rest() ? std::make_shared<AtRest>(*process) : nullptr;
     if (*environment) set_environment(*process, request, std::move(**environment));
+    set_input(process->record.definition, request);
     process->actor = actor;
     auto recorded = co_await commit_restart(process, actor, request.force, std::move(before));
     if (!recorded) co_return recorded.error();

@@ -39,7 +39,9 @@ std::vector<std::string> settings_that_differ(const ops::StartRequest& request, 
         const bool is_asked = f.of(asked) != f.of(untold) || is_said(f.name);
         if (!is_setting || !is_asked || f.of(asked) == f.of(now)) return;
         // One argument says both of a policy and its limit.
-        const std::string_view name = std::string_view(f.name) == "restart_limit" ? "restart" : f.name;
+        std::string_view name = std::string_view(f.name) == "restart_limit" ? "restart" : f.name;
+        // It is asked for by that word.
+        if (name == "input" && asked.input == domain::Input::tty) name = "tty";
         if (std::find(out.begin(), out.end(), name) == out.end()) out.emplace_back(name);
     });
     return out;

@@ -146,6 +146,13 @@ TEST_CASE("what does not apply to one that is joined is named as it was typed") 
     joined.ignored_settings = {"restart", "grace_seconds"};
     joined.ignored_variables.clear();
     CHECK(ignored_text(joined, asked) == "joined as it is, without --restart, --grace; --fresh replaces it");
+    // The size of the terminal at which it was typed is nobody's wish.
+    joined.ignored_settings = {"tty", "size"};
+    CHECK(ignored_text(joined, asked) == "joined without a terminal; persistproc restart --tty web");
+    asked.request.said = {"size"};
+    CHECK(ignored_text(joined, asked) == "joined as it is, without --tty, --size; --fresh replaces it");
+    joined.ignored_settings = {"input"};
+    CHECK(ignored_text(joined, asked) == "joined without an input; persistproc restart --input web");
 }
 
 TEST_CASE("what a process of a project lacks is said with what begins it in order") {

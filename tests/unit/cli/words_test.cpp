@@ -187,7 +187,7 @@ TEST_CASE("what the subcommand serve does not take may be meant for npm's") {
 }
 
 TEST_CASE("flags of docker say what is meant here") {
-    CHECK(instead_of_flag("run", "-i").find("its input is empty") != std::string::npos);
+    CHECK(instead_of_flag("run", "--interactive").find("-t runs it on a terminal") != std::string::npos);
     CHECK(instead_of_flag("run", "-w").starts_with("-C DIR"));
     CHECK(instead_of_flag("start", "-v").find("no volume need be named") != std::string::npos);
     CHECK(instead_of_flag("list", "-v") == "of serve and mcp alone; -V is the version");

@@ -63,6 +63,13 @@ TEST_CASE("a terminal gets colours and nothing else that acts") {
     CHECK(escape_for_terminal("\x1b[?4m") == "\\x1b[?4m");
     CHECK(escape_for_terminal("\x1b]52;c;x\x07") == "\\x1b]52;c;x\\x07");
     CHECK(escape_for_terminal("a\tb\r\n") == "a\tb\r\n");
+    // Of a program that speaks to a terminal nothing is shown but text and colours.
+    const auto dropped = [](std::string_view text) { return escape_for_terminal(text, Sequences::dropped); };
+    CHECK(dropped("\x1b[?25l\x1b]0;title\x07\x1b[31mred\x1b[0m\x1b[2K\a!\r\n") == "\x1b[31mred\x1b[0m!\r\x1b[0m\n");
+    for (const char* const cut : {"\x1b", "\x1b[", "\x1b[?2", "\x1b]0;tit", "\x1b(", "\x1bP1"})
+        CHECK(is_unfinished_sequence(cut));
+    for (const char* const whole : {"\x1b[m", "\x1b[?25l", "\x1b]0;t\x07", "\x1b]0;t\x1b\\", "\x1b(B", "\x1b[mx"})
+        CHECK_FALSE(is_unfinished_sequence(whole));
     CHECK(escape_for_terminal("\xc2\x9b"
                               "31m") == "\\xc2\\x9b31m");
     CHECK(escape_for_terminal("a\u202eb\u2066c\u200f") == "a\\u{202e}b\\u{2066}c\\u{200f}");

@@ -50,6 +50,33 @@ TEST_CASE("a restart policy is said in the words of the command line") {
     for (const char* wrong : {"", "on-failure:0", "no:3"}) CHECK(!parse(wrong));
 }
 
+TEST_CASE("an agent asks for a terminal by one word, and its size goes with it alone") {
+    const auto parse = [](schema::Json more) {
+        more["command"] = "a";
+        more["working_directory"] = "/";
+        return schema::parse<ops::StartRequest>(more);
+    };
+    using domain::Input;
+    CHECK(parse(schema::Json::object())->definition.input == Input::none);
+    CHECK(parse({{"tty", true}})->definition.input == Input::tty);
+    const auto sized = parse({{"tty", true}, {"size", "100x30"}});
+    REQUIRE(sized);
+    CHECK(sized->definition.size == domain::TerminalSize{100, 30});
+    CHECK(parse({{"size", "100x30"}}).error().code == ErrorCode::invalid);
+    for (const char* const wrong : {"", "x", "100", "100x", "9x30", "501x30", "100x1", "100x301", "100x30x", " 100x30"})
+        CHECK(parse({{"tty", true}, {"size", wrong}}).error().message.starts_with("size: "));
+    // What only the client says.
+    CHECK(!parse({{"input", "tty"}}));
+
+    ops::StartRequest typed;
+    typed.definition.command = {"a"};
+    typed.definition.working_directory = "/";
+    typed.definition.input = Input::pipe;
+    const auto received = schema::parse<ops::StartRequest>(schema::to_arguments(typed), schema::Audience::client);
+    REQUIRE(received);
+    CHECK(received->definition.input == Input::pipe);
+}
+
 TEST_CASE("text travels as it is") {
     ops::StartRequest request;
     request.definition.command = {"a", "日本"};

@@ -355,14 +355,13 @@ TEST_CASE("given what cannot be done as a process-compose file says, when it is 
 
 TEST_CASE("given what makes a difference, when a process-compose file is read, then it is noted") {
     const World world = world_of(
-        "processes:\n  a:\n    command: x\n    log_location: ./a.log\n    is_tty: true\n"
+        "processes:\n  a:\n    command: x\n    log_location: ./a.log\n"
         "    availability: {exit_on_end: true, exit_on_skipped: false}\n",
         compose_file);
     CHECK(notes_of(world, compose_file) ==
           Words{std::string(compose_file) + ":4:5: processes.a.log_location: output is kept by persistproc",
-                std::string(compose_file) + ":5:5: processes.a.is_tty: programs have no terminal yet",
                 std::string(compose_file) +
-                    ":6:20: processes.a.availability.exit_on_end: the others run on when it ends"});
+                    ":5:20: processes.a.availability.exit_on_end: the others run on when it ends"});
 }
 
 TEST_CASE("given a foreign file cut at every byte, when it is loaded, then it is a project or says why not") {

@@ -108,6 +108,7 @@ TEST_CASE("the terminal of a run of format 2.3 is read, and that there was none 
     REQUIRE(spec.has_value());
     CHECK(spec->terminal == domain::TerminalSize{100, 30});
     CHECK_FALSE(spec->has_input);
+    CHECK(spec->definition.input == domain::Input::tty);
     const auto state =
         read_state(run_paths(std::filesystem::path(PERSISTPROC_TEST_DATA) / "v2.3", RunId{{2}, 1}).state);
     REQUIRE(state.has_value());
