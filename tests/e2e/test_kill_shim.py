@@ -57,6 +57,17 @@ while not os.path.exists(sys.argv[1]):
         while text: text = text[os.write(fd, text[:1000]):]
     n += 200
 """
+# Fast, in writes that are no whole lines; says so when it is hung up.
+TERMINAL_FLOOD = """
+import os, signal, sys, time
+signal.signal(signal.SIGHUP, lambda *_: os.write(1, b'hung up'))
+n = 0
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.001)
+    text = ''.join('line %d\\n' % i for i in range(n, n + 200)).encode()
+    while text: text = text[os.write(1, text[:1000]):]
+    n += 200
+"""
 DEATHS = 20
 TAKEN_OVER = 8
 
@@ -161,6 +172,20 @@ class KillShim(harness.TestCase):
             self.assertGreater(len(lines), 1000)
             for i, line in enumerate(lines):
                 self.assertEqual(line, f"{name} {i}")
+        self.assertEqual(self.take_overs(), [0] * DEATHS)
+
+    def test_deaths_under_a_flood_on_a_terminal_lose_no_byte_and_hang_up_nobody(self):
+        gate = self.place.work / "stop"
+        pid = self.start("flood", harness.python(TERMINAL_FLOOD, str(gate)), "-t")["pid"]
+        for _ in range(DEATHS):
+            self.kill_shim()
+        self.assertEqual(self.view("flood")["pid"], pid)
+        gate.touch()
+        self.assertEqual(self.wait_exit("flood").code, 0)
+        recorded = self.ok("output", "flood", "-n", "0").out
+        lines = recorded.count(b"\r\n")
+        self.assertGreater(lines, 1000)
+        self.assertEqual(recorded, b"".join(b"line %d\r\n" % i for i in range(lines)))
         self.assertEqual(self.take_overs(), [0] * DEATHS)
 
     def test_a_stop_ends_the_whole_tree_under_a_successor(self):
