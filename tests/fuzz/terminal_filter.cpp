@@ -41,6 +41,19 @@ std::string without_colours(std::string_view text) {
     return out;
 }
 
+/// Whatever becomes of the sequences that may not reach a terminal.
+void check_shown(std::string_view text, base::Sequences other) {
+    const std::string shown = base::escape_for_terminal(text, other);
+    require(base::is_utf8(shown), "what a terminal gets is UTF-8");
+    require(newlines(shown) == newlines(text), "a terminal gets as many lines");
+    // Separators of lines are no harm to a terminal.
+    const std::string plain = without(without_colours(shown), "\n\t\r");
+    require(std::none_of(plain.begin(), plain.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }),
+            "a terminal gets no control character");
+    for (const std::string_view hidden : {"\xc2\x9b", "\xc2\x85", "\xe2\x80\xae", "\xe2\x81\xa6", "\xd8\x9c"})
+        require(plain.find(hidden) == std::string::npos, "a terminal gets neither C1 nor bidirectional characters");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -64,15 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     require(base::clean_output(clean) == clean, "clean output stays");
     require(base::clean_output(base::searched_output(text)) == clean, "what is searched in differs in how it is shown");
 
-    const std::string shown = base::escape_for_terminal(text);
-    require(base::is_utf8(shown), "what a terminal gets is UTF-8");
-    require(newlines(shown) == newlines(text), "a terminal gets as many lines");
-    // Separators of lines are no harm to a terminal.
-    const std::string plain = without(without_colours(shown), "\n\t\r");
-    require(std::none_of(plain.begin(), plain.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }),
-            "a terminal gets no control character");
-    for (const std::string_view hidden : {"\xc2\x9b", "\xc2\x85", "\xe2\x80\xae", "\xe2\x81\xa6", "\xd8\x9c"})
-        require(plain.find(hidden) == std::string::npos, "a terminal gets neither C1 nor bidirectional characters");
+    for (const auto other : {base::Sequences::shown, base::Sequences::dropped}) check_shown(text, other);
 
     const schema::Json string = valid;
     const std::string json = base::escape_json(string.dump());

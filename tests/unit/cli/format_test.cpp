@@ -321,6 +321,11 @@ TEST_CASE("to a terminal escapes other than colour are shown, even when they com
     CHECK(format::incomplete_suffix("abc\x1b") == 1);
     CHECK(format::incomplete_suffix("abc\x1b[1;3") == 5);
     CHECK(format::incomplete_suffix("abc\x1b[1m") == 0);
+    // Where sequences are dropped none may be cut, be it a title.
+    constexpr auto dropped = base::Sequences::dropped;
+    CHECK(format::incomplete_suffix("abc\x1b]0;title", dropped) == 9);
+    CHECK(format::incomplete_suffix("abc\x1b[?25", dropped) == 5);
+    CHECK(format::incomplete_suffix("abc\x1b[?25l", dropped) == 0);
     CHECK(format::incomplete_suffix("\xE2\x82") == 2);
     CHECK(format::incomplete_suffix("\xE2\x82\xAC") == 0);
     CHECK(format::incomplete_suffix("\x80\x80\x80\x80") == 0);
