@@ -206,15 +206,17 @@ class Deaths(Helpers, harness.TestCase):
         view, go = self.begin()
         for _ in range(3):
             self.daemon.restart()
+            # Then it holds what keeps the terminal up.
+            self.assertEqual(self.view("t")["state"], "running")
         harness.kill(self.shim_of(view["pid"]))
         self.end(view, go)
 
     def test_an_input_that_stays_open_survives_both_in_turn(self):
         view = self.start("i", ["sh", "-c", "echo up; cat; echo end"], "-i")
         self.ok("wait", "i", "--pattern", "up")
-        harness.kill(self.shim_of(view["pid"]))
         self.daemon.restart()
         self.assertEqual(self.view("i")["state"], "running")
+        harness.kill(self.shim_of(view["pid"]))
         self.ok("stop", "i")
         self.assertEqual(self.log_bytes(view), b"up\n")
 
