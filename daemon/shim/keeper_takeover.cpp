@@ -105,7 +105,8 @@ void Keeper::look_at_foreign_child(std::uint64_t now) noexcept {
     child_gone_ = true;
     tree_.set_program({});
     note_end_of_child(now);
-    decide_at_ = now;
+    // A daemon that is its parent has the first word: to leave while it says that would be to hang up on it.
+    decide_at_ = control_.has_daemon() ? now + ask_again_ns : now;
     decide_until_ = now + (child_ >= 0 ? answers_ns : 0);
     push_state();
 }

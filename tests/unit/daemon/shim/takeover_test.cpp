@@ -23,6 +23,22 @@ using tests::child;
 using tests::is_running;
 using tests::KeeperDriver;
 
+/// Whether the kernel tells a keeper how children of others end (Linux 6.15).
+bool are_ends_told() {
+    const base::UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+    return shim::os::tells_ends(self.get());
+}
+
+/// As the program's parent. A keeper that knows may have left.
+void tell_end(KeeperDriver& keeper, ProgramEnd end) {
+    if (are_ends_told()) return;
+    ControlMessage ended;
+    ended.type = MessageType::ended;
+    ended.epoch = 1;
+    ended.end = end;
+    keeper.send(ended);
+}
+
 TEST_CASE("a successor goes on where the other stopped") {
     tests::TemporaryDirectory data;
     const auto go = (data.path() / "go").string();
@@ -36,11 +52,7 @@ TEST_CASE("a successor goes on where the other stopped") {
     keeper.send(MessageType::stop, 1, 0, 0, true);
     // It is our child now: that it has ended we tell.
     REQUIRE(::waitpid(pid, nullptr, 0) == pid);
-    ControlMessage ended;
-    ended.type = MessageType::ended;
-    ended.epoch = 1;
-    ended.end = {ProgramEnd::How::killed, SIGKILL};
-    keeper.send(ended);
+    tell_end(keeper, {ProgramEnd::How::killed, SIGKILL});
     const auto answer = keeper.wait_for(MessageType::tree_empty);
     CHECK(answer.state.phase == Phase::exited);
     CHECK(answer.state.killed == 1);
@@ -67,13 +79,9 @@ TEST_CASE("without a descriptor of the program its successor knows by pid and ti
     CHECK(keeper.state_on_disk().outcome_unknown == 0);
     std::ofstream{go};
     keeper.wait_for_output("up\ndown\n");
-    ControlMessage ended;
-    ended.type = MessageType::ended;
-    ended.epoch = 1;
-    ended.end = {ProgramEnd::How::exited, 7};
     siginfo_t info{};
     REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
-    keeper.send(ended);
+    tell_end(keeper, {ProgramEnd::How::exited, 7});
     CHECK(keeper.wait_for_end().exit_value == 7);
     CHECK(::waitpid(pid, nullptr, 0) == pid);
     CHECK(keeper.wait_for_leave() == 0);
@@ -96,10 +104,7 @@ TEST_CASE("a program that was gone before its successor came is not waited for")
 }
 
 TEST_CASE("how a program ended that nobody reaps its successor knows") {
-    const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
-    const bool is_told = shim::os::tells_ends(pidfd);
-    ::close(pidfd);
-    if (!is_told) return;  // an older kernel
+    if (!are_ends_told()) return;
     tests::TemporaryDirectory data;
     const auto go = (data.path() / "go").string();
     KeeperDriver keeper(data.path(), child({"line", "up", ",", "until-file", go, ",", "exit", "7"}));
@@ -138,11 +143,7 @@ TEST_CASE("a successor ends descendants that show no mark and have left the sess
     for (const pid_t pid : spawned) REQUIRE(is_running(pid));
     keeper.send(MessageType::stop, 1, 0, 100);
     REQUIRE(::waitpid(program, nullptr, 0) == program);
-    ControlMessage ended;
-    ended.type = MessageType::ended;
-    ended.epoch = 1;
-    ended.end = {ProgramEnd::How::killed, SIGTERM};
-    keeper.send(ended);
+    tell_end(keeper, {ProgramEnd::How::killed, SIGTERM});
     CHECK(keeper.wait_for(MessageType::tree_empty).request == 1);
     for (const pid_t pid : spawned) CHECK_FALSE(is_running(pid));
     CHECK(keeper.wait_for_leave() == 0);
@@ -175,11 +176,7 @@ TEST_CASE("a keeper that can open nothing takes no tree for empty") {
         limit_descriptors();
         end_program();
         REQUIRE(::waitpid(program, nullptr, 0) == program);
-        ControlMessage ended;
-        ended.type = MessageType::ended;
-        ended.epoch = 1;
-        ended.end = {ProgramEnd::How::exited, 3};
-        keeper.send(ended);
+        tell_end(keeper, {ProgramEnd::How::exited, 3});
     }
     CHECK(keeper.wait_for_end().tree_empty == 0);
     const rlimit enough{1024, 4096};
