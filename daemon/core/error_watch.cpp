@@ -9,21 +9,12 @@
 
 namespace persistproc::core {
 
-ErrorWatch::ErrorWatch(PatternWatches& patterns, async::Clock& clock, std::filesystem::path log, std::uint64_t from,
-                       std::optional<std::uint32_t> run, Asker who)
-    : patterns_(patterns), clock_(clock), log_(std::move(log)), run_(run), who_(who) {
-    begin(from);
-}
-
-void ErrorWatch::begin(std::uint64_t from) {
-    PatternWatches::Wanted wanted;
+ErrorWatch::ErrorWatch(PatternWatches& patterns, async::Clock& clock, const std::filesystem::path& log,
+                       PatternWatches::Wanted wanted)
+    : clock_(clock) {
     wanted.pattern = std::string(logstore::error_hint);
     wanted.looks_for_errors = true;
-    wanted.from = from;
-    wanted.run = run_;
-    wanted.who = who_;
-    watch_ = patterns_.watch(log_, std::move(wanted));
-    due_.reset();
+    watch_ = patterns.watch(log, std::move(wanted));
 }
 
 Task<> ErrorWatch::look(MonoTime until) { return watch_->look(until); }
@@ -40,11 +31,6 @@ MonoTime ErrorWatch::due() {
     return *due_;
 }
 
-void ErrorWatch::skip(std::uint64_t position) { begin(position); }
-
-void ErrorWatch::take_any_run() {
-    run_.reset();
-    watch_->take_any_run();
-}
+void ErrorWatch::take_any_run() { watch_->take_any_run(); }
 
 }  // namespace persistproc::core

@@ -15,9 +15,10 @@ public:
     /// What is waited for comes too late after it.
     static constexpr auto handled_within = std::chrono::seconds(1);
 
-    /// `patterns` and `clock` outlive the watch. Watches what is printed from `from` on, by `run` alone if it is told.
-    ErrorWatch(PatternWatches& patterns, async::Clock& clock, std::filesystem::path log, std::uint64_t from,
-               std::optional<std::uint32_t> run, Asker who);
+    /// `patterns` and `clock` outlive the watch. `wanted`: where, and for whom, errors are looked for; what is a match
+    /// is not looked at.
+    ErrorWatch(PatternWatches& patterns, async::Clock& clock, const std::filesystem::path& log,
+               PatternWatches::Wanted wanted);
 
     /// As `PatternWatches::Watch::look`.
     Task<> look(MonoTime until);
@@ -31,19 +32,11 @@ public:
     /// From when on it is too late for what is waited for; MonoTime::max() while there is no error.
     MonoTime due();
 
-    /// What was found so far, and what is printed before `position`, is none of the wait's business.
-    void skip(std::uint64_t position);
     /// From here on, output of any run.
     void take_any_run();
 
 private:
-    void begin(std::uint64_t from);
-
-    PatternWatches& patterns_;
     async::Clock& clock_;
-    std::filesystem::path log_;
-    std::optional<std::uint32_t> run_;
-    Asker who_;
     std::unique_ptr<PatternWatches::Watch> watch_;
     std::optional<MonoTime> due_;
 };

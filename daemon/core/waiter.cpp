@@ -271,13 +271,25 @@ Task<Waited> Waiter::finish(WaitOutcome end, const Wait& wait) {
     co_return result;
 }
 
-/// Where the output begins whose errors end a wait: at its cursor, else a little before it.
+/// Where the output begins whose errors end a wait: at its cursor, else a little before it. What the program has
+/// printed on after, for longer than a handled error takes, is history.
 Task<std::uint64_t> Waiter::find_new_output(const Wait& wait) {
     if (!wait.is_of_run) co_return wait.from;
     logstore::LineQuery recent;
     recent.from = wait.from;
+    const std::int64_t asked_ns = base::to_ns(clock_.wall());
     recent.since_ns = base::to_ns(clock_.wall() - recent_output);
-    auto look = [log = wait.log, recent = std::move(recent)] { return logstore::locate(log, recent); };
+    auto look = [log = wait.log, recent = std::move(recent), asked_ns]() mutable -> Result<logstore::LogSpan> {
+        auto view = logstore::LogView::open(log);
+        if (!view) return view.error();
+        const auto end = view->find_log_end();
+        if (!end) return end.error();
+        // It may have printed since the question.
+        const std::int64_t last_ns = std::min(end->last_output_ns, asked_ns);
+        const std::int64_t history = last_ns - std::chrono::nanoseconds(ErrorWatch::handled_within).count();
+        recent.since_ns = std::max(*recent.since_ns, history);
+        return view->locate(recent);
+    };
     const auto span = co_await async::offload(workers_.waiting, std::move(look));
     co_return span ? std::max(wait.from, span->begin) : wait.from;
 }
@@ -285,10 +297,12 @@ Task<std::uint64_t> Waiter::find_new_output(const Wait& wait) {
 /// Nothing: errors do not end the wait.
 Task<std::unique_ptr<ErrorWatch>> Waiter::watch_errors(const Wait& wait) {
     if (!wait.ends_with_errors) co_return nullptr;
-    const std::uint64_t from = co_await find_new_output(wait);
-    std::optional<std::uint32_t> run;
-    if (wait.is_of_run) run = wait.run;
-    co_return std::make_unique<ErrorWatch>(patterns_, clock_, wait.log, from, run, wait.who);
+    PatternWatches::Wanted wanted;
+    wanted.from = co_await find_new_output(wait);
+    if (wait.is_of_run) wanted.run = wait.run;
+    wanted.stream = wait.stream;
+    wanted.who = wait.who;
+    co_return std::make_unique<ErrorWatch>(patterns_, clock_, wait.log, std::move(wanted));
 }
 
 /// Until the process has changed, the time has come, or an error was printed or is due.
@@ -541,7 +555,6 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
     MonoTime looked = quiet_since - wait->quiet_for;
     std::int64_t last_output_ns = 0;
     Poller poller(polling_);
-    const MonoTime asked = clock_.now();
     const auto errors = co_await watch_errors(*wait);
     for (;;) {
         poller.looks();
@@ -564,11 +577,6 @@ Task<Waited> Waiter::wait_for_quiet(WaitPtr wait) {
         if (!before.is_live || before.run != wait->run) quiet_since = now;
         if (errors && before.run > wait->run) errors->take_any_run();
         wait->run = std::max(wait->run, before.run);
-        // Before the question it has printed on: the error is history.
-        if (errors && errors->due() <= asked) {
-            const auto printed_on = base::from_ns(end->last_output_ns) - base::from_ns(errors->head()->wall_ns);
-            if (printed_on > ErrorWatch::handled_within) errors->skip(end->position);
-        }
         const MonoTime too_late = std::min(now, quiet_since + wait->quiet_for);
         if (errors && errors->due() <= too_late) co_return co_await failed(*wait, *errors);
         const bool is_quiet = now - quiet_since >= wait->quiet_for;

@@ -30,7 +30,8 @@ struct WaitResult {
     std::optional<int> port;
     std::string not_ready;           // until ready, and it is not: why
     std::optional<Outcome> outcome;  // ended: of `run`, where it is known
-    // error: the first one since the wait or its cursor began, or shortly before; ended: the run's last one
+    // error: the first one since the wait or its cursor began, or shortly before, if the program has printed on after
+    // it for no longer than a second; ended: the run's last one
     std::optional<logstore::ErrorBlock> error;
     std::uint64_t next = 0;        // position to go on from
     std::uint64_t unsearched = 0;  // timed_out: bytes from there on for which there was no time

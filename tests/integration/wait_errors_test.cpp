@@ -214,15 +214,45 @@ TEST_CASE("an error shortly before the wait counts, an old one does not") {
     }
 }
 
-TEST_CASE("after an error that it has printed on since, a program may be quiet") {
-    Waiting web;
-    web.log.err(traceback);
-    web.daemon.advance(5s);
-    web.now();
-    web.log.out("compiled\n");
-    web.daemon.advance(5s);
-    web.begin(for_quiet);
-    CHECK(Waiting::meta(web.answer())["outcome"] == "quiet");
+TEST_CASE("an error that the program has printed on after, before the wait, does not end it") {
+    const Json for_ready{{"until", "ready"}};
+    for (const Json& arguments : {for_pattern, for_port, for_quiet, for_ready}) {
+        INFO(arguments.dump());
+        Waiting web;
+        web.log.err(traceback);
+        web.daemon.advance(5s);
+        web.now();
+        web.log.out("compiled\n");
+        web.daemon.advance(3s);
+        web.begin(arguments);
+        const bool is_quiet = arguments == for_quiet;
+        CHECK(Waiting::meta(web.answer())["outcome"] == (is_quiet ? "quiet" : "timed_out"));
+    }
+    // The newest one stands: nothing has followed it.
+    for (const Json& arguments : {for_pattern, for_port, for_quiet}) {
+        Waiting web;
+        web.log.err(traceback);
+        web.daemon.advance(5s);
+        web.now();
+        web.log.err("Error: out of paper\n");
+        web.daemon.advance(3s);
+        web.begin(arguments);
+        CHECK(Waiting::meta(web.answer())["error"]["message"] == "Error: out of paper");
+    }
+}
+
+TEST_CASE("a wait for a pattern in one stream is not ended by an error on the other one") {
+    for (const std::string stream : {"stdout", "stderr"}) {
+        Waiting web(mcp::Principal::Role::client);
+        Json arguments = for_pattern;
+        arguments["watch_errors"] = true;
+        arguments["stream"] = stream;
+        web.begin(arguments);
+        web.daemon.advance(100ms);
+        web.now();
+        web.log.err("Error: out of paper\n");
+        CHECK(Waiting::meta(web.answer())["outcome"] == (stream == "stderr" ? "error" : "timed_out"));
+    }
 }
 
 TEST_CASE("lines that only look like errors end no wait, however many there are") {
