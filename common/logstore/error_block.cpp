@@ -163,11 +163,12 @@ public:
         last_ns_ = line.wall_ns == 0 ? last_ns_ : line.wall_ns;
         const std::string body(line.body());
         if (paragraphs_ != Paragraphs::none && take_of_paragraphs(line, body)) return true;
+        if (announced_ != Announced::nothing && take_announced(line, body)) return true;
         if (is_blank(body)) return wait_with(std::move(line), blank_, most_blank);
         if (in_traceback_ && take_of_traceback(line, body)) return true;
         const LineKind kind = kind_of(body);
         if (wants_message_ && kind == LineKind::other) {
-            if (!is_prelude(body)) set_message(body);
+            take_message(body);
             note_sure(line);
             keep_waiting_and(std::move(line));
             return true;
@@ -260,10 +261,39 @@ private:
         if (kind > rank_ || is_told_vaguely_) {
             rank_ = kind;
             block_.message = message_in(body);
-            is_told_vaguely_ = is_vague(body);
+            is_told_vaguely_ = is_vague(body) || is_vague(block_.message);
             wants_message_ = is_told_vaguely_ && !in_traceback_;
         }
+        announced_ = announces_more(body) && !in_traceback_ ? Announced::next : Announced::nothing;
         keep(std::move(line), true);
+    }
+
+    /// The paragraph that the lines above have announced, whatever it looks like.
+    bool take_announced(Seen& line, const std::string& body) {
+        if (is_blank(body)) {
+            if (announced_ == Announced::begun) announced_ = Announced::nothing;
+            return wait_with(std::move(line), blank_, most_blank);
+        }
+        if (kind_of(body) != LineKind::other || is_log_line(body) || is_closing(body)) {
+            announced_ = Announced::nothing;
+            return false;
+        }
+        announced_ = announces_more(body) ? Announced::next : Announced::begun;
+        if (wants_message_) take_message(body);
+        if (is_evidence(body)) confirm();
+        if (is_evidence(body) || is_detail(body))
+            note_sure(line);
+        else
+            note_unsure(line);
+        keep_waiting_and(std::move(line));
+        return true;
+    }
+
+    /// What is wrong, unless the line tells only where, or of what type it is.
+    void take_message(const std::string& body) {
+        if (is_prelude(body) || is_path(body) || is_vague(body) || announces_more(body)) return;
+        const auto lint = find_told_line(body);
+        set_message(lint ? body.substr(body.find(":  ") + 3) : body);
     }
 
     static bool is_of_traceback(std::string_view body) {
@@ -307,6 +337,7 @@ private:
             return wait_with(std::move(line), foreign_, most_foreign);
         in_traceback_ = false;
         if (!is_exception) return false;
+        if (announces_more(body)) announced_ = Announced::next;
         set_message(body);
         rank_ = LineKind::traceback;
         note_sure(line);
@@ -387,7 +418,9 @@ private:
 
     void note_place(std::string_view body) {
         if (is_path(body)) lint_file_ = body.substr(std::min(body.find_first_not_of(" \t"), body.size()));
-        if (const auto lint = find_lint(body); lint && !lint_file_.empty() && !block_.place) {
+        auto lint = find_lint(body);
+        if (!lint) lint = find_told_line(body);
+        if (lint && !lint_file_.empty() && !block_.place) {
             NamedPlace named{.file = lint_file_};
             named.line = static_cast<std::uint32_t>(lint->line);
             named.column = static_cast<std::uint32_t>(lint->column);
@@ -432,6 +465,7 @@ private:
     bool in_traceback_ = false, is_python_ = false, is_group_ = false;
     bool is_cause_ = false;  // no frame of it has been told as the place
     enum class Paragraphs { none, told, last, last_line } paragraphs_ = Paragraphs::none;
+    enum class Announced { nothing, next, begun } announced_ = Announced::nothing;
     bool is_told_vaguely_ = false;  // a better message may come
     bool wants_message_ = false;    // the next line is it
     bool is_place_final_ = false;

@@ -236,6 +236,9 @@ bool is_typed_error(std::string_view text) {
     const bool is_named_so =
         ends_with_one(name, names) || (is_in_brackets && has(type, "::") && ends_with_one(name, names_of_rails));
     if (!is_named_so && !(is_of_exceptions && !name.ends_with("Warning"))) return false;
+    constexpr std::size_t longest_bare = 9;  // "Exception", "Error": words like others
+    // What is wrong stands below.
+    if (trimmed(text.substr(end)) == ":") return name.size() > longest_bare;
     if (end == text.size()) return name.size() < type.size();
     return is_in_brackets || says_what(text.substr(end));
 }
@@ -274,8 +277,8 @@ bool is_compilers(std::string_view line) {
     if (!place || line.find_first_not_of(" \t") < place->begin) return false;
     const std::string_view rest = trimmed_front(line.substr(place->end), " :-\t");
     constexpr std::string_view words[] = {
-        "error",        "fatal",      "runtime error: ", "syntax error", "Error: ", "undefined reference to ",
-        "Syntax Error", "TypeError: "};
+        "error",        "fatal",       "runtime error: ", "syntax error", "Error: ", "undefined reference to ",
+        "Syntax Error", "TypeError: ", "ERROR: "};
     if (starts_with_one(rest, words)) return !is_nothing(rest.substr(rest.find_first_of(":,") + 1));
     const std::string_view told = line.substr(place->begin, place->end - place->begin);
     if (has(told, ".go:")) return place->column > 0 && !rest.empty() && line[place->end] == ':';
@@ -287,6 +290,7 @@ bool is_crossed_place(std::string_view text) {
     constexpr std::string_view cross = "\xe2\xa8\xaf ";
     if (!text.starts_with(cross)) return false;
     text = trimmed(text.substr(cross.size()));
+    if (is_path(text)) return true;
     const auto place = find_place(text);
     return place && place->begin == 0 && (place->end == text.size() || text.substr(place->end).starts_with(" @ "));
 }
@@ -332,6 +336,13 @@ bool is_race(std::string_view line) {
     return has_one(line, parts) || trimmed(line) == "WARNING: DATA RACE";
 }
 
+/// "Uncaught exception handler installed": of what is there for errors.
+bool is_about_handlers(std::string_view line) {
+    constexpr std::string_view handled[] = {"xception", "xceptions", "ejection", "ejections", "rror", "rrors"};
+    const auto at = line.find(" handle");
+    return at != line.npos && ends_with_one(line.substr(0, at), handled);
+}
+
 /// What is an error wherever in the line it stands.
 bool is_unmistakable(std::string_view line) {
     constexpr std::string_view parts[] = {" panicked at ",
@@ -350,6 +361,7 @@ bool is_unmistakable(std::string_view line) {
                                           ": Assertion `",
                                           "APPLICATION FAILED TO START"};
     if (!has_one(line, parts)) return false;
+    if (has(line, "Rejection") && is_about_handlers(line)) return false;
     return !has(line, "Rejection") || has(line, "Unhandled") || has(line, "unhandled");
 }
 
@@ -379,6 +391,9 @@ bool begins_like_error(std::string_view text) {
                                            "rake aborted!",
                                            "CMake Error",
                                            "FAILURE: Build failed"};
+    const bool is_unhandled =
+        text.starts_with("Uncaught ") || text.starts_with("Unhandled ") || text.starts_with("unhandled ");
+    if (is_unhandled && is_about_handlers(text)) return false;
     if (starts_with_one(text, fronts)) return true;
     if (!text.starts_with("Unhandled ") && !text.starts_with("unhandled ")) return false;
     return has_one(text, {"xception", "ejection", "rror"});
@@ -396,7 +411,7 @@ LineKind kind_by_level(std::string_view line, const Prefix& prefix) {
         return LineKind::other;
     const std::string_view head = trimmed_front(line);
     const bool is_compiler = head.starts_with("error: ") || head.starts_with("fatal: ");
-    return is_compiler || is_typed_error(rest) ? LineKind::error : LineKind::level;
+    return is_compiler || is_typed_error(rest) || begins_like_error(rest) ? LineKind::error : LineKind::level;
 }
 
 /// How many errors a compiler has told of: "1 error", "2 errors generated.", "1 warning and 1 error generated.",
@@ -561,9 +576,10 @@ bool is_closing(std::string_view line) {
     return starts_with_one(line, fronts) || (line.starts_with("make[") && has(line, "]: ***")) || is_tally(line);
 }
 
-std::optional<LintPlace> find_lint(std::string_view line) {
-    const std::size_t indent = indentation(line);
-    std::string_view text = line.substr(indent);
+namespace {
+
+/// "3:5", taken off the front.
+std::optional<LintPlace> take_lint_place(std::string_view& text) {
     const auto number = [&text]() -> int {
         int out = 0;
         std::size_t used = 0;
@@ -573,13 +589,27 @@ std::optional<LintPlace> find_lint(std::string_view line) {
     };
     LintPlace out;
     out.line = number();
-    if (indent == 0 || out.line == 0 || !text.starts_with(':')) return std::nullopt;
+    if (out.line == 0 || !text.starts_with(':')) return std::nullopt;
     text.remove_prefix(1);
     out.column = number();
-    if (out.column == 0 || !text.starts_with("  ")) return std::nullopt;
-    text = trimmed_front(text);
-    if (!text.starts_with("error  ")) return std::nullopt;
-    return out;
+    return out.column == 0 ? std::nullopt : std::optional(out);
+}
+
+}  // namespace
+
+std::optional<LintPlace> find_lint(std::string_view line) {
+    std::string_view text = trimmed_front(line);
+    if (text.size() == line.size()) return std::nullopt;
+    const auto out = take_lint_place(text);
+    return out && text.starts_with("  ") && trimmed_front(text).starts_with("error  ") ? out : std::nullopt;
+}
+
+std::optional<LintPlace> find_told_line(std::string_view line) {
+    constexpr std::string_view word = "  Line ";
+    if (!line.starts_with(word)) return std::nullopt;
+    line.remove_prefix(word.size());
+    const auto out = take_lint_place(line);
+    return out && line.starts_with(":  ") ? out : std::nullopt;
 }
 
 bool is_path(std::string_view line) {
@@ -643,6 +673,25 @@ bool is_runtime_frame(std::string_view line) {
     return is_rubys && ((has(text, "/lib/ruby/") && !has(text, "/gems/")) || has(text, "/gems/webrick-"));
 }
 
+namespace {
+
+/// "Build failed", "Transform failed with 1 error:", "Pre-transform error: Transform failed with 1 error:"
+bool is_failed_build(std::string_view text) {
+    for (const std::string_view front : {"Build failed", "Transform failed"}) {
+        const auto at = text.find(front);
+        if (at == text.npos || (at > 0 && !text.substr(0, at).ends_with(": "))) continue;
+        return text.find(": ", at) == text.npos;
+    }
+    return false;
+}
+
+}  // namespace
+
+bool announces_more(std::string_view line) {
+    const std::string_view text = trimmed(line);
+    return text.ends_with(':') && !text.ends_with("):");
+}
+
 bool is_vague(std::string_view line) {
     const std::string_view text = trimmed(line);
     const auto at = text.find(" panicked at ");
@@ -650,7 +699,9 @@ bool is_vague(std::string_view line) {
     if (text.starts_with("ERROR in ")) return !has(text, "error") && !has(text, ": ");
     return text.starts_with("--- FAIL: ") || text.starts_with("Failed to compile") ||
            text.starts_with("Exception in ASGI") || text.starts_with("ERROR in:") ||
-           text.ends_with("APPLICATION FAILED TO START") || text == "Error:" || is_traceback(text) ||
+           text.ends_with("APPLICATION FAILED TO START") || is_traceback(text) ||
+           // The name of an error's type, or how many errors there are.
+           (text.ends_with(':') && end_of_type(text) + 1 == text.size()) || is_failed_build(text) ||
            is_crossed_place(text) || text == "rake aborted!" || text.starts_with("FAILURE: Build failed") ||
            (text.starts_with("CMake Error at ") && text.ends_with("):"));
 }

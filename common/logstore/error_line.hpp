@@ -42,6 +42,8 @@ struct LintPlace {
     int line = 0, column = 0;
 };
 std::optional<LintPlace> find_lint(std::string_view line);
+/// The same of a linter that names it so, and whose warnings look like its errors: "  Line 3:5:  'x' is not defined".
+std::optional<LintPlace> find_told_line(std::string_view line);
 /// Whether the line is no more than the path of a file with an extension.
 bool is_path(std::string_view line);
 
@@ -63,6 +65,9 @@ bool is_runtime_frame(std::string_view line);
 
 /// Whether the line says nothing of what is wrong, and the next one does ("ERROR in ./src/a.js").
 bool is_vague(std::string_view line);
+
+/// Whether what is wrong goes on below the line, whatever that looks like: "… identified some issues:".
+bool announces_more(std::string_view line);
 
 /// Whether Python's last line of a traceback may look like this.
 bool is_exception_line(std::string_view line);

@@ -73,6 +73,53 @@ Traceback (most recent call last):
 ValueError: no x
 )",
      "ValueError: no x", "a.py:4", "Traceback", "ValueError: no x"},
+    {"Django, system check", R"(Traceback (most recent call last):
+  File "/home/me/shop/manage.py", line 22, in <module>
+    main()
+django.core.management.base.SystemCheckError: SystemCheckError: System check identified some issues:
+
+ERRORS:
+shop.Item.x: (fields.E300) Field defines a relation with model 'Y', which is either not installed, or is abstract.
+shop.Item.z: (fields.E304) Reverse accessor clashes.
+)",
+     "django.core.management.base.SystemCheckError: SystemCheckError: System check identified some issues:",
+     "manage.py:22", "Traceback", "shop.Item.z: "},
+    {"esbuild in Vite, without more", R"([vite] Pre-transform error: Transform failed with 1 error:
+/home/me/shop/src/x.ts:3:7: ERROR: Expected ";" but found "x"
+)",
+     "ERROR: Expected \";\" but found \"x\"", "src/x.ts:3:7", "[vite]", "/home/me/shop/src/x.ts"},
+    {"esbuild, plugin", R"([plugin:vite:esbuild] Transform failed with 1 error:
+/home/me/shop/src/x.ts:3:7: ERROR: Expected ";" but found "x"
+)",
+     "ERROR: Expected \";\" but found \"x\"", "src/x.ts:3:7", "[plugin", "/home/me/shop/src/x.ts"},
+    {"Create React App", R"(ERROR: Failed to compile
+
+src/App.js
+  Line 3:5:  'x' is not defined  no-undef
+)",
+     "'x' is not defined  no-undef", "src/App.js:3:5", "ERROR: Failed", "  Line 3:5:"},
+    {"Svelte", R"(✖ Build failed
+src/x.svelte:4:2 Expected }
+)",
+     "src/x.svelte:4:2 Expected }", "src/x.svelte:4:2", "✖ Build", "src/x.svelte"},
+    {"Prisma", R"(PrismaClientInitializationError: 
+Invalid `prisma.user.findMany()` invocation in
+/home/me/shop/src/db.ts:12:30
+
+  9 export async function users() {
+→ 12   return prisma.user.findMany(
+Can't reach database server at `localhost:5432`
+    at $n.handleRequestError (/home/me/shop/node_modules/@prisma/client/runtime/library.js:121:7615)
+)",
+     "Invalid `prisma.user.findMany()` invocation in", "src/db.ts:12:30", "PrismaClient", "    at $n"},
+    {"Next.js, file alone", R"( ⨯ ./app/page.tsx
+Error: 
+  x Unexpected token `div`. Expected jsx identifier
+   ,-[/home/me/shop/app/page.tsx:3:1]
+ 3 |   return <div
+   `----
+)",
+     "x Unexpected token `div`. Expected jsx identifier", "app/page.tsx:3:1", " ⨯ ./app", ""},
     {"Python, syntax", R"(  File "/home/me/shop/a.py", line 3
     def f(:
           ^
@@ -600,6 +647,9 @@ const char* const no_errors[] = {
     "info  - Loaded env from .env",
     "12 | throw new Error('x')",
     "panic button installed",
+    "Uncaught exception handler installed",
+    "unhandledRejection handler registered",
+    "Unhandled rejections handled by sentry",
     "I0102 10:00:00.123456    1 main.go:5] error count 0",
     "ready in 300 ms",
     "100% errorless",
