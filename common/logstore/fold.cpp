@@ -234,12 +234,15 @@ private:
         const char previous = at_ == 0 ? ' ' : line_[at_ - 1];
         const std::string_view behind = line_.substr(at_ + digits.size());
         const auto joins = [](char c) { return c == '.' || c == ':' || c == '/' || c == '-'; };
+        // None of so many.
+        if (digits == "0" && !joins(previous) && behind.size() > 1 && behind[0] == '/' && is_digit(behind[1]))
+            return true;
         if (behind.size() > 1 && joins(behind[0]) && is_digit(behind[1])) return false;
         // "code:3", or as JSON has it.
         const auto names_it = [](char c) { return is_letter(c) || c == '"' || c == '\''; };
         if (joins(previous) && !(previous == ':' && at_ > 1 && names_it(line_[at_ - 2]))) return false;
         if (digits == "0" || is_syslog_level(digits)) return true;
-        if (is_status(digits) || is_told_status(digits, behind)) return true;
+        if (is_status(digits) || is_told_status(digits, behind) || is_bare_status(digits, behind)) return true;
         if (!stands_among(before_, names)) return false;
         const auto begin = static_cast<std::size_t>(before_.data() + before_.size() - line_.data());
         return line_.substr(begin, at_ - begin).find_first_not_of(" =:\"'(") == std::string_view::npos;
@@ -260,7 +263,12 @@ private:
         static constexpr std::string_view names[] = {"port"};
         if (name != before.npos && name + 1 < at_ && stands_among(before_, names))
             return before.find("from ") == before.npos;
+        const std::string_view behind = line_.substr(at_ + digits.size());
+        const bool is_last = behind.size() < 2 || !is_letter(behind[behind[0] == ' ' ? 1 : 0]);
+        if (before.ends_with(" on ") && is_last && digits.size() > 3) return true;
         if (!before.ends_with(':')) return false;
+        // At all addresses, as Go has it.
+        if (at_ == 1 || before.ends_with(" :")) return true;
         const auto host = before.find_last_of(" \t\"'(<=[,", at_ - 2);
         const std::string_view address = before.substr(host == before.npos ? 0 : host + 1);
         // At all addresses: nobody connects from there.
@@ -289,6 +297,33 @@ private:
         if (digits.size() != 3 || (digits[0] != '4' && digits[0] != '5')) return false;
         return std::any_of(std::begin(phrases), std::end(phrases),
                            [behind](std::string_view each) { return behind.starts_with(each); });
+    }
+
+    /// The same without a request's name or a phrase: "backend answered 500", "Response: 500", "-> 500 in 3 ms",
+    /// "fetch https://api/a 500", "crawl 500 https://api/a". Numbers that count are told with what they count.
+    bool is_bare_status(std::string_view digits, std::string_view behind) const {
+        if (digits.size() != 3 || (digits[0] != '4' && digits[0] != '5') || is_measured(behind)) return false;
+        const bool is_counted = behind.size() > 1 && behind[0] == ' ' && is_letter(behind[1]);
+        static constexpr std::string_view prepositions[] = {" in ", " from ", " for ", " after ",
+                                                            " on ", " to ",   " http"};
+        if (is_counted && std::none_of(std::begin(prepositions), std::end(prepositions),
+                                       [behind](std::string_view each) { return behind.starts_with(each); }))
+            return false;
+        if (behind.starts_with(" http://") || behind.starts_with(" https://")) return true;
+        std::string_view before = line_.substr(0, at_);
+        before = before.substr(0, before.find_last_not_of(" \"'([") + 1);
+        for (const std::string_view arrow : {"->", "=>", "\xe2\x86\x92"})
+            if (before.ends_with(arrow)) return true;
+        const std::string_view last = before.substr(before.find_last_of(' ') + 1);  // npos + 1: all of it
+        if (last.find("://") != last.npos || last.starts_with('/')) return !is_behind_request_;
+        if (before.ends_with(':') || before.ends_with('=')) before.remove_suffix(1);
+        static constexpr std::string_view names[] = {"upstream", "backend", "response", "reply",   "answer",  "result",
+                                                     "http",     "returns", "responds", "answers", "replies", "got"};
+        const bool is_of_word = before_.data() + before_.size() == before.data() + before.size();
+        if (is_of_word) return stands_among(before_, names) || (before_.size() > 4 && before_.ends_with("ed"));
+        // An upstream's address.
+        const auto upstream = line_.substr(0, at_).find("upstream");
+        return upstream != line_.npos && !is_behind_request_;
     }
 
     static bool is_request_name(std::string_view word) {

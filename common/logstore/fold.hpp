@@ -10,11 +10,11 @@ namespace persistproc::logstore {
 
 /// Of a cleaned line (base::clean_output) what must be equal in a repetition: all but digits, times and durations,
 /// addresses and ids (hex of six digits or more, UUIDs, what stands behind a prefix like "req_"). Numbers that are an
-/// outcome stay: none (0) is not some, a failed HTTP status (before a request, or the first number behind it) is none
-/// that succeeded, and what stands behind "code", "status", "signal", "errno" or a name of levels is as it is. So do
-/// syslog's level in front ("<3>"), the place in a source that the line names, the port of a server, and a compiler's
-/// code of an error.
-/// A line without a word is data, and equal to itself alone.
+/// outcome stay: none (0) is not some, a failed HTTP status (before a request, the first number behind it, behind an
+/// arrow, a URL or a word such as "answered" and "response") is none that succeeded, and what stands behind "code",
+/// "status", "signal", "errno" or a name of levels is as it is. So do syslog's level in front ("<3>"), the place in a
+/// source that the line names, the port of a server, and a compiler's code of an error. A line without a word is data,
+/// and equal to itself alone.
 std::string shape_of(std::string_view line);
 
 /// Lines [first, first + folded) are whole repetitions of the `period` lines behind them, which are shown.
