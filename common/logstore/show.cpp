@@ -426,6 +426,13 @@ private:
         if (options_.keep_newest) {
             end_ = begin_ = count;
             while (begin_ > 0 && takes(units_[begin_ - 1])) --begin_;
+            // The line has room that the mark of what is folded onto it has not.
+            const Fold* const fold = begin_ > 0 && !has_context() ? units_[begin_ - 1].fold : nullptr;
+            if (fold != nullptr && options_.lines > 0 && lines + 1 == max_lines()) {
+                const auto number = static_cast<std::size_t>(fold - folds_.data());
+                unfold(number, number + 1);
+                return choose(marker_size);
+            }
             keep_whole_groups();
         } else {
             begin_ = end_ = 0;

@@ -179,14 +179,24 @@ TEST_CASE("a budget counts what is shown and ends between lines") {
     CHECK(shown.lines == 12);
     CHECK(shown.folded == loop.size() - 12);
     CHECK(shown.omitted_before == 0);
-    // The mark of what is folded counts, too; one line is the newest alone.
+    // The mark of what is folded counts, too; the line that it has no room before is shown.
     shown = show(page_of(loop), options_of(12));
-    CHECK(count_lines(shown.text) == 11);
+    CHECK(shown.lines == 12);
+    CHECK(shown.folded == 0);
+    CHECK(count_lines(shown.text) == 12);
     CHECK(text_of(Lines(20, "GET / 200"), options_of(2)) == "[1 line as below, 19 times]\nGET / 200\n");
     CHECK(text_of(Lines(20, "GET / 200"), options_of(1)) == "GET / 200\n");
     shown = show(page_of(loop), options_of(3));
     CHECK(shown.lines == 3);
     CHECK(shown.omitted_before == loop.size() - 3);
+}
+
+TEST_CASE("the line that a mark has no room before is shown") {
+    Lines lines = rounds(12, [](int i) -> Lines { return {fmt::format("a request, number {}", i + 1)}; });
+    lines.push_back("DONE");
+    CHECK(text_of(lines, options_of(2)) == "a request, number 12\nDONE\n");
+    CHECK(text_of(lines, options_of(3)) == "[1 line as below, 11 times]\na request, number 12\nDONE\n");
+    CHECK(text_of(lines, options_of(1)) == "DONE\n");
 }
 
 TEST_CASE("few lines hold what is said above them, too") {
