@@ -126,7 +126,7 @@ std::string header(const core::Located& process, const ops::OutputMeta& meta, co
                    std::optional<std::uint32_t> context) {
     const auto all = meta.lines + meta.omitted_before + static_cast<std::int64_t>(shown.folded);
     std::string out = state_of(process, meta) + "; ";
-    if (meta.omitted_before > 0 && shown.knows_all_before)
+    if ((meta.omitted_before > 0 || shown.folded > 0) && shown.knows_all_before)
         out += fmt::format("{} of {} lines", meta.lines, all);
     else
         out += base::counted(meta.lines, "line");

@@ -79,6 +79,10 @@ TEST_CASE("a read begins with one short line of ours") {
     CHECK(web.header.starts_with("running; 6 of 40 lines, marks [; cursor p1:"));
     CHECK(web.read(Json{{"lines", 1}, {"cursor", "p1:0"}}) == "A p1 running; cursor p1:99\n");
     CHECK(web.header.starts_with("running; 1 line, more; cursor p1:"));
+    Reading same;
+    for (int i = 0; i < 40; ++i) same.log.out("the same once more\n");
+    CHECK(same.read() == "[1 line as below, 39 times]\nthe same once more\n");
+    CHECK(same.header.starts_with("running; 1 of 40 lines, marks [; cursor p1:"));
 }
 
 TEST_CASE("the first line of a read is short whatever there is to say") {
