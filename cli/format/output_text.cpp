@@ -100,6 +100,8 @@ public:
         if (is_separator && (style_.choice != logstore::StreamChoice::combined || (style_.split && !style_.one_screen)))
             return;
         const int fd = style_.split && item.stream == Stream::err ? STDERR_FILENO : STDOUT_FILENO;
+        // It ends a line that another run has begun, before what is shown.
+        if (is_separator && !is_inside_line() && held_[0].empty() && held_[1].empty()) return;
         if (style_.one_screen || !style_.split) change_to(item.stream, out);
         const bool escape = fd == STDERR_FILENO ? style_.escape_err : style_.escape_out;
         std::string text = std::exchange(held_[index(fd)], {}) + item.bytes;

@@ -302,6 +302,9 @@ TEST_CASE("bytes go where the program sent them; the separator belongs to the co
     CHECK(shown(*format::make_byte_view(style), interrupted) == "O:begin O:\nE:oops\nO:end\n");
     style.split = false;
     CHECK(shown(*format::make_byte_view(style), interrupted) == "O:begin O:\nO:oops\nO:end\n");
+    // Nothing that is shown has begun the line.
+    const std::vector<Follower::Item> from_separator(interrupted.begin() + 1, interrupted.end());
+    CHECK(shown(*format::make_byte_view(style), from_separator) == "O:oops\nO:end\n");
     style.choice = logstore::StreamChoice::out;
     CHECK(shown(*format::make_byte_view(style), interrupted) == "O:begin O:end\n");
 }
