@@ -37,7 +37,8 @@ std::string who_in(const core::WaitResult& result, Introduced introduced) {
 
 /// Which run it is about, if not the one there was when the wait began.
 std::string next_run(const core::WaitResult& result) {
-    if (result.run > result.begun_in)
+    // Of one that has ended the end says it.
+    if (result.run > result.begun_in && result.end != ops::WaitOutcome::ended)
         return fmt::format("in its next run, {}; ", to_string(RunId{result.process.id, result.run}));
     const bool is_awaited = result.end == ops::WaitOutcome::timed_out && result.process.runs_again;
     return is_awaited ? "its next run has not begun; " : "";

@@ -247,6 +247,7 @@ TEST_CASE("one that waits to run again, or is being restarted, is waited for in 
                 web.daemon.shims.find({{1}, 2})->end(0);
                 const Json result = web.answer();
                 CHECK(Waiting::meta(result)["outcome"] == "ended");
+                CHECK(Waiting::text(result).find("in its next run") == std::string::npos);
                 continue;
             }
             const Json result = web.answer();
