@@ -102,6 +102,15 @@ std::string not_executable(std::string_view name, const fs::path& file, const st
                        command.empty() ? "" : fmt::format("; try: {}{}", before, command));
 }
 
+/// Whether two programs run the same language: "/usr/bin/python3.9", "python3".
+bool are_of_one_kind(std::string_view one, std::string_view other) {
+    const auto language = [](std::string_view program) {
+        program.remove_prefix(program.rfind('/') + 1);  // npos + 1: nothing
+        return program.substr(0, program.find_first_of("-.0123456789"));
+    };
+    return !other.empty() && language(one) == language(other);
+}
+
 }  // namespace
 
 std::string explain_exec_failure(const std::vector<std::string>& command, const std::string& directory,
@@ -150,7 +159,7 @@ std::string explain_exec_failure(const std::vector<std::string>& command, const 
         begin == std::string::npos ? "" : line.substr(begin, line.find_first_of(" \t", begin) - begin);
     if (!interpreter.empty() && !fs::exists(directory / fs::path(interpreter), failed))
         return fmt::format("{}: {}, which its first line names, is missing{}", name, base::excerpt(interpreter),
-                           runner.empty() ? "" : attempt(runner));
+                           are_of_one_kind(interpreter, runner) ? attempt(runner) : "");
     if (::access(file.c_str(), X_OK) != 0) return not_executable(name, file, before);
     return {};
 }

@@ -871,6 +871,9 @@ class Executing(harness.TestCase):
         self.assertIn("./flag.py: its first line ends with CR LF, as on Windows; try: sed -i", said)
         self.write("split.py", "#!/usr/bin/env -S python9 -u\n")
         self.assertEqual(self.refused("./split.py"), (127, './split.py: "python9", which its first line names, is missing'))
+        self.write("other.sh", "#!/usr/bin/nopy\n")
+        missing = "./other.sh: /usr/bin/nopy, which its first line names, is missing"
+        self.assertEqual(self.refused("./other.sh"), (127, missing))
         self.write("env.py", "#!/usr/bin/env python9\n")
         self.write("env.sh", "#!/usr/bin/env sh\r\n")
         self.write("folder.sh", "#! /usr\n")
