@@ -594,8 +594,8 @@ void ProcessDriver::hear(run::RunDriver& run, const run::Telling& telling) {
         confirm(*process);
         if (process->is<Starting>())
             process->start_error =
-                Error{ErrorCode::timeout,
-                      "the shim of " + to_string(run.id()) + " did not report the start yet; list shows when it runs"};
+                Error{ErrorCode::timeout, "the shim of " + to_string(run.id()) +
+                                              " did not report the start yet; list the processes to see when it runs"};
         apply(process, ShimSilent{});
     }
 }

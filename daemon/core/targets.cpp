@@ -96,7 +96,7 @@ Error not_found(std::string_view target, const std::vector<Candidate>& candidate
     std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     std::string text = fmt::format("no process is \"{}\"", base::excerpt(target));
     if (candidates.empty()) return {ErrorCode::not_found, text + "; there are none yet: start one"};
-    if (near.empty()) return {ErrorCode::not_found, text + "; list shows those there are"};
+    if (near.empty()) return {ErrorCode::not_found, text + "; list the processes to see which there are"};
     const std::string prefix = std::string(shown) + "/";
     const auto is_of_it = [&](const auto& each) { return each.second->label.starts_with(prefix); };
     const bool is_project = std::any_of(near.begin(), near.end(), is_of_it);

@@ -126,7 +126,8 @@ Task<Result<ops::RestartResponse>> Operations::restart(ops::RestartRequest reque
         co_return co_await explained(std::move(definition), std::move(variables), std::move(failed));
     }
     if (!done)
-        co_return Error{ErrorCode::timeout, process->shown() + " has not been restarted yet; list shows when it is"};
+        co_return Error{ErrorCode::timeout,
+                        process->shown() + " has not been restarted yet; list the processes to see when it is"};
     auto shown = co_await view(process);
     if (!shown) co_return shown.error();
     if (auto wanted = still_wanted(*process, stops, "restarted"); !wanted) co_return wanted.error();

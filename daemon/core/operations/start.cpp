@@ -299,7 +299,9 @@ Task<Result<ops::StartResponse>> Operations::begin(ProcessPtr process, std::shar
         Error failed = *process->start_error;
         co_return co_await explained(std::move(definition), std::move(variables), std::move(failed));
     }
-    if (!done) co_return Error{ErrorCode::timeout, process->shown() + " is still starting; list shows when it runs"};
+    if (!done)
+        co_return Error{ErrorCode::timeout,
+                        process->shown() + " is still starting; list the processes to see when it runs"};
     // Of one that has just begun a look at its tree would tell nothing, and take longer than all the rest.
     ProcessView shown;
     if (last == 0) {

@@ -68,7 +68,7 @@ Task<Result<ProcessView>> Operations::stop(ops::StopRequest request, std::string
     if (auto later = suspended(*process, stopped_later); !done && later) co_return *later;
     if (!done)
         co_return Error{ErrorCode::timeout,
-                        process->shown() + " has not ended although it was killed; list shows its PID"};
+                        process->shown() + " has not ended although it was killed; list the processes to see its PID"};
     if (!table_.holds(*process)) co_return removed_meanwhile(*process);
     if (process->is<Unreachable>())
         co_return Error{ErrorCode::unavailable,

@@ -69,12 +69,12 @@ TEST_CASE("no match is an error that names the nearest") {
     // Nothing is near: nothing is named.
     const auto far = resolve_target("zebra", candidates);
     REQUIRE(!far);
-    CHECK(far.error().message == "no process is \"zebra\"; list shows those there are");
+    CHECK(far.error().message == "no process is \"zebra\"; list the processes to see which there are");
     CHECK(id_of("p99") == "not_found");
     const std::vector<Candidate> short_one = {{{4}, "y", {"sleep", "9"}, "/", 700, true}};
     for (const char* other : {"z", "1", "?"})
         CHECK(resolve_target(other, short_one).error().message ==
-              fmt::format("no process is \"{}\"; list shows those there are", other));
+              fmt::format("no process is \"{}\"; list the processes to see which there are", other));
     CHECK(resolve_target("yy", short_one).error().message == "no process is \"yy\"; nearest: p4 \"y\"");
     const auto near_sl = [](const char* target) {
         const std::vector<Candidate> only = {{{4}, "sl", {"sleep", "9"}, "/", 700, true}};
