@@ -106,6 +106,8 @@ std::optional<std::string> find_foreign(const rundir::ProcessPaths& paths, const
     for (const fs::path& each : {paths.root, paths.runs, paths.log})
         if (const auto own = base::check_own_directory(each); !own && own.error().code == ErrorCode::denied)
             return own.error().message;
+    if (const auto own = base::check_own_entries(paths.log); !own && own.error().code == ErrorCode::denied)
+        return own.error().message;
     const auto file = base::open_own_file(spec, O_RDONLY);
     if (!file && file.error().code == ErrorCode::denied) return file.error().message;
     return std::nullopt;

@@ -52,7 +52,9 @@ void check_runs(const Examined& examined, Findings& out) {
                 out.note(name, fmt::format("{}: {}", run, each.detail), "use the version that wrote it");
                 break;
             case OddRun::Kind::foreign:
-                out.problem(name, fmt::format("{}: {}", run, each.detail), "look at what it is, and remove it");
+                out.problem(name, fmt::format("{}: {}", run, each.detail),
+                            each.detail.ends_with("remove it") ? "nothing is recorded there before that"
+                                                               : "look at what it is, and remove it");
                 break;
             case OddRun::Kind::damaged:
                 out.problem(name, fmt::format("{}: {}", run, each.detail),

@@ -55,6 +55,13 @@ Error foreign(const fs::path& path, uid_t owner) {
     return {ErrorCode::denied, fmt::format("{} belongs to another user (uid {})", path.string(), owner)};
 }
 
+Error link_error(const fs::path& path) {
+    return {
+        ErrorCode::denied,
+        fmt::format("{} is a link, and none is followed here; look at where it leads, and remove it", path.string()),
+        ELOOP};
+}
+
 }  // namespace
 
 Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
@@ -67,11 +74,7 @@ Result<UniqueFd> open_own_file(const fs::path& path, int flags, mode_t mode) {
     // What it is can be asked only of what is open already.
     auto fd = open_file(path, flags | O_NOFOLLOW | O_NONBLOCK, mode);
     std::error_code untold;
-    if (!fd && fd.error().os_error == ELOOP && fs::is_symlink(path, untold))
-        return Error{fd.error().code,
-                     fmt::format("{} is a link, and none is followed here; look at where it leads, and remove it",
-                                 path.string()),
-                     ELOOP};
+    if (!fd && fd.error().os_error == ELOOP && fs::is_symlink(path, untold)) return link_error(path);
     if (!fd) return fd.error();
     struct stat info {};
     if (::fstat(fd->get(), &info) != 0) return os_failure(path.string(), errno);
@@ -122,6 +125,7 @@ Result<void> check_own_entries(const fs::path& directory) {
             error.message += "; look at what it is, and remove it";
             return error;
         }
+        if (S_ISLNK(info.st_mode)) return link_error(entry->path());
         if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode) && !S_ISSOCK(info.st_mode))
             return Error{ErrorCode::denied, fmt::format("{} is neither a file nor a directory; look at what it is, and "
                                                         "remove it",

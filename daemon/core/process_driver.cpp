@@ -128,6 +128,10 @@ Error start_error_of(const Definition& definition, const rundir::RunState& state
         error.message = fmt::format("{}: somebody is writing it; start it once that is done", program);
     else if (state.stage == rundir::Stage::execve && state.os_error == E2BIG)
         error.message = fmt::format("{}: its arguments and environment are longer than the system takes", program);
+    else if (state.stage == rundir::Stage::log && (state.os_error == EPERM || state.os_error == ELOOP))
+        error.message =
+            fmt::format("{}: could not be started: a file of its log {}; persistproc doctor says which", program,
+                        state.os_error == EPERM ? "is another user's, or may not be written" : "is a link");
     else if (state.stage == rundir::Stage::execve)
         error.message = fmt::format("{}: cannot be executed: {}", program, std::strerror(state.os_error));
     else

@@ -269,7 +269,10 @@ class OpenOnce(harness.TestCase):
             before = each.read_bytes()
             os.chown(each, self.OTHER, self.OTHER)
             self.assertIn(b"belongs to another user", self.cli("output", "web").err)
-            self.assertNotEqual(self.cli("start", "web").code, 0)
+            refused = self.cli("start", "web")
+            self.assertEqual(refused.code, 125)
+            self.assertOneLine(refused.err, "a file of its log is another user's", "persistproc doctor says which")
+            self.assertIn(f"{each} belongs to another user (uid {self.OTHER})".encode(), self.cli("doctor").out)
             self.assertEqual(each.read_bytes(), before)
             os.chown(each, os.geteuid(), os.getegid())
         for link in (log, log.parent):

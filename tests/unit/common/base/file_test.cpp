@@ -55,6 +55,9 @@ TEST_CASE("a file of ours that is a link is not followed, and it is said what it
     REQUIRE_FALSE(opened);
     CHECK(opened.error().message.starts_with(link.string() + " is a link"));
     CHECK_FALSE(fs::exists(temporary.path() / "elsewhere"));
+    const auto entries = base::check_own_entries(temporary.path());
+    REQUIRE_FALSE(entries);
+    CHECK(entries.error().message == opened.error().message);
 }
 
 TEST_CASE("asking for a lock is in nobody's way") {
