@@ -16,9 +16,9 @@ std::string name_text(const ProcessView& view);
 std::string target_text(const ProcessView& view);
 /// "4 ms", "1.5 s", "20 s", "2m 5s".
 std::string span_text(std::chrono::nanoseconds span);
-/// "p92 (api) was stopped by claude-code after 5 s", "… exited with code 7 after 1 s", "… was killed by SIGSEGV"; with
-/// when it runs again, or that it does not. Of one whose end is known. `missed`: what was to come before that: "port
-/// 3000 listened".
+/// `p92 (api) was stopped by agent "claude-code" after 5 s`, "… exited with code 7 after 1 s", "… was killed by
+/// SIGSEGV"; with when it runs again, or that it does not. Of one whose end is known. `missed`: what was to come before
+/// that: "port 3000 listened".
 std::string ending_text(const ProcessView& view, WallTime now, std::string_view missed = {});
 /// "10 s": how long it may take to end when it is asked to; of one that is being stopped, by that stop.
 std::string grace_text(const ProcessView& view);
@@ -28,7 +28,7 @@ std::string actor_text(std::string_view actor);
 std::string told_cause(const ProcessView& view, Cause cause);
 std::string told_causes(const ProcessView& view);
 using domain::is_own_client;
-/// " by claude-code", " from a command line", or nothing.
+/// ` by agent "claude-code"`, " from a command line", or nothing.
 std::string stopper_text(std::string_view stopped_by);
 /// It ended by itself, and not well.
 bool has_failed(const ProcessView& view);

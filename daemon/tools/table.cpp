@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <strings.h>
 
 #include <algorithm>
 
@@ -12,25 +11,6 @@ namespace persistproc::tools {
 namespace {
 
 constexpr std::string_view own = "persistproc";
-// What answers call the person and the daemon, and what acts in the daemon by itself; with or without an article.
-constexpr std::string_view not_for_agents[] = {"you",          "user",      "person",         "human",  "owner",
-                                               "command line", "daemon",    "agent",          "client", "shim",
-                                               "adoption",     "retention", "restart policy", "signal", "recovered"};
-constexpr std::string_view articles[] = {"the ", "a ", "an ", "your "};
-
-bool begins_ignoring_case(std::string_view text, std::string_view with) {
-    return text.size() >= with.size() && ::strncasecmp(text.data(), with.data(), with.size()) == 0;
-}
-
-/// Whether an agent that calls itself so would pass for somebody else.
-bool is_taken(std::string_view name) {
-    if (begins_ignoring_case(name, own)) return true;
-    for (const std::string_view article : articles)
-        if (begins_ignoring_case(name, article)) return is_taken(name.substr(article.size()));
-    return std::any_of(std::begin(not_for_agents), std::end(not_for_agents), [name](std::string_view each) {
-        return begins_ignoring_case(name, each) && (name.size() == each.size() || name[each.size()] == ' ');
-    });
-}
 
 /// Of letters that look like no others, and single blanks.
 bool is_plain(std::string_view name) {
@@ -54,9 +34,8 @@ std::string squeeze_blanks(std::string_view name) {
 std::string actor_of(const mcp::CallContext& context) {
     const std::string_view given = context.caller->name;
     if (context.principal.role == mcp::Principal::Role::client) return std::string(given.empty() ? own : given);
-    std::string name = squeeze_blanks(given);
+    const std::string name = squeeze_blanks(given);
     if (name.empty()) return "agent";
-    if (is_plain(name) && !is_taken(name)) return name;
     // Clients call themselves by name and version.
     std::size_t end = std::min(name.rfind(' '), name.size());
     const std::string_view version = std::string_view(name).substr(std::min(end + 1, name.size()));

@@ -9,8 +9,8 @@
 
 namespace persistproc::tools {
 
-/// Who asks, for the audit and whatever tells of it later. Our own client alone bears our name: an agent that calls
-/// itself by it, as a part of the daemon, or by more than plain letters is told as such, `agent "persistproc" 0.1.0`.
+/// Who asks, for the audit and whatever tells of it later. What an agent calls itself stands in quotes, which nothing
+/// of the daemon's own and our client's names does: `agent "codex" 1.2`; `agent`: it gives no name.
 std::string actor_of(const mcp::CallContext& context);
 
 /// Absent facts are left out of it, at any depth.

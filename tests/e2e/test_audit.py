@@ -22,7 +22,7 @@ class Audit(harness.TestCase):
         self.assertEqual(
             [said[0], *said[-2:]], [("start", "p1", "sleep 600"), ("stop", "p1", "force"), ("remove", "p1", None)]
         )
-        by_agent = [e for e in self.entries() if e["actor"] == "e2e 1"]
+        by_agent = [e for e in self.entries() if e["actor"] == 'agent "e2e" 1']
         self.assertIn("restart", [e["action"] for e in by_agent])
         self.assertNotIn(SECRET, json.dumps(self.entries()))
         self.assertIn(b"  you  remove p1\n", self.ok("audit", "p1", "-n", "1").out)
@@ -59,6 +59,8 @@ class Audit(harness.TestCase):
             ("You", "1.0", 'agent "You" 1.0'),
             ("restart policy", "", 'agent "restart policy"'),
             ("a command line", "2", 'agent "a command line" 2'),
+            ("a change of api.py", "", 'agent "a change of api.py"'),
+            ("codex", "1.2", 'agent "codex" 1.2'),
         )
         for number, (name, version, told) in enumerate(names):
             with self.subTest(name):

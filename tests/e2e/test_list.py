@@ -256,7 +256,7 @@ class Status(Case):
         self.start("mine", ["sleep", "600"])
         self.mcp().call("start_process", command="sleep 601", working_directory="/", label="theirs")
         self.assertRegex(self.ok("status", "mine").out.decode(), r"\nstarted by +you\n")
-        self.assertRegex(self.ok("status", "theirs").out.decode(), r"\nstarted by +e2e 1\n")
+        self.assertRegex(self.ok("status", "theirs").out.decode(), r'\nstarted by +agent "e2e" 1\n')
         self.assertRegex(self.view("mine")["started_by"], "^persistproc ")
         self.assertEqual(self.ok("stop", "mine").out, b"p1 (mine) stopped (SIGTERM)\n")
 

@@ -270,7 +270,7 @@ class Stdio(harness.TestCase):
         for label in ("before", "after"):
             bridge.result(bridge.call("start_process", command=["sleep", "600"], label=label))
             view = self.view(label)
-            self.assertEqual(view["started_by"], "e2e 1")
+            self.assertEqual(view["started_by"], 'agent "e2e" 1')
             self.assertEqual(view["working_directory"], str(self.place.work.resolve()))
             self.kill_daemon()
             harness.eventually("a daemon is back", lambda: self.ok("version", "--json").json()["daemon"])

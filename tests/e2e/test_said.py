@@ -153,7 +153,7 @@ class Ends(harness.TestCase):
         harness.eventually("it waits", lambda: waiting.process.poll() is None)
         self.mcp().call("stop_process", process="api")
         for client in [*clients, waiting]:
-            self.assertRegex(notes(client.wait())[-1], r"^p1 \(api\) was stopped by e2e after [\d.]+ m?s$")
+            self.assertRegex(notes(client.wait())[-1], r'^p1 \(api\) was stopped by agent "e2e" after [\d.]+ m?s$')
         self.ok("start", "api")
         again = self.background("output", "-f", "api")
         again.until_output(b"up\n")
@@ -194,7 +194,7 @@ class Ends(harness.TestCase):
         self.assertEqual([each["event"] for each in events], ["restarted", "stopped"])
         self.assertEqual(events[0]["run"], "p2.2")
         self.assertIsInstance(events[0]["pid"], int)
-        self.assertEqual((events[1]["run"], events[1]["stopped_by"], events[1]["signal"]), ("p2.2", "e2e 1", "SIGTERM"))
+        self.assertEqual((events[1]["run"], events[1]["stopped_by"], events[1]["signal"]), ("p2.2", 'agent "e2e" 1', "SIGTERM"))
 
     def test_wait_says_what_came_instead(self):
         gate = self.place.work / "gate"

@@ -7,10 +7,10 @@ using namespace persistproc;
 
 TEST_CASE("no agent is told as somebody else, whatever it calls itself") {
     const std::pair<const char*, const char*> names[] = {
-        {"claude-code 2.1.0", "claude-code 2.1.0"},
-        {"Visual Studio Code 1.99.3", "Visual Studio Code 1.99.3"},
-        {"@modelcontextprotocol/inspector v0.9", "@modelcontextprotocol/inspector v0.9"},
-        {"a   b  1", "a b 1"},
+        {"claude-code 2.1.0", "agent \"claude-code\" 2.1.0"},
+        {"Visual Studio Code 1.99.3", "agent \"Visual Studio Code\" 1.99.3"},
+        {"@modelcontextprotocol/inspector v0.9", "agent \"@modelcontextprotocol/inspector v0.9\""},
+        {"a   b  1", "agent \"a b\" 1"},
         {"  ", "agent"},
         {"you  ", "agent \"you\""},
         {"You 1.0", "agent \"You\" 1.0"},
@@ -18,6 +18,8 @@ TEST_CASE("no agent is told as somebody else, whatever it calls itself") {
         {"y\u043eu", "agent \"y\u043eu\""},
         {"y\u043eu 1.0", "agent \"y\u043eu\" 1.0"},
         {"you\u2800", "agent \"you\u2800\""},
+        {"a change of api.py", "agent \"a change of api.py\""},
+        {"ready check 1", "agent \"ready check\" 1"},
         {"the daemon", "agent \"the daemon\""},
         {"The daemon 2", "agent \"The daemon\" 2"},
         {"daemon 1", "agent \"daemon\" 1"},
@@ -25,7 +27,7 @@ TEST_CASE("no agent is told as somebody else, whatever it calls itself") {
         {"the  person", "agent \"the person\""},
         {"command line 1", "agent \"command line\" 1"},
         {"The Command Line", "agent \"The Command Line\""},
-        {"daemonize 1", "daemonize 1"},
+        {"daemonize 1", "agent \"daemonize\" 1"},
         {"agent 1", "agent \"agent\" 1"},
         {"restart policy", "agent \"restart policy\""},
         {"persistproc 0.1.0", "agent \"persistproc\" 0.1.0"},
