@@ -24,7 +24,7 @@ struct OutputStyle {
     bool escape_out = false;  // our stdout is a terminal: escapes other than colour are shown
     bool escape_err = false;
     base::Sequences other_sequences = base::Sequences::shown;  // then
-    bool plain_out = false;  // without the program's own colours
+    bool plain_out = false;                                    // without the program's own colours
     bool plain_err = false;
     int note_columns = 0;  // of the terminal on our stderr, see format::note_text; 0: it is none
     bool timestamps = false;

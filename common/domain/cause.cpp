@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstring>
 #include <type_traits>
 
@@ -16,6 +17,9 @@ std::string start_failure_text(const Cause& cause) {
     const std::string stage = cause.stage.value_or("start");
     // A system call's name says nothing to whoever typed the command.
     if (stage == "execve" && cause.os_error.value_or(0) != 0) return std::strerror(*cause.os_error);
+    if (stage == "pty" && cause.os_error == ENOSPC) return "pty: no terminal is free (kernel.pty.max)";
+    if (stage == "pty" && (cause.os_error == ENOENT || cause.os_error == ENODEV))
+        return "pty: there is no /dev/ptmx here, or no /dev/pts";
     return cause.os_error.value_or(0) != 0 ? fmt::format("{}: {}", stage, std::strerror(*cause.os_error)) : stage;
 }
 

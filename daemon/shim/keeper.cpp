@@ -107,9 +107,16 @@ void Keeper::look_at_children(std::uint64_t now) noexcept {
 void Keeper::note_end_of_child(std::uint64_t now) noexcept {
     state_.state().ended_wall_ns = os::wall_ns();
     drain_until_ = now + drain_ns;
-    // From here on the terminal ends where nobody has it any more.
-    if (slave_ >= 0) ::close(slave_);
-    slave_ = -1;
+    close_ends_of_child();
+}
+
+/// From then on the terminal ends where nobody has it any more, and so does the input: what the program has left may be
+/// waiting for that.
+void Keeper::close_ends_of_child() noexcept {
+    for (int* end : {&slave_, &input_}) {
+        if (*end >= 0) ::close(*end);
+        *end = -1;
+    }
 }
 
 void Keeper::sync_in_time(std::uint64_t now) noexcept {

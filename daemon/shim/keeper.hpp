@@ -95,6 +95,7 @@ private:
     bool is_decided() const noexcept { return ended_.pid != 0 || state_.state().outcome_unknown != 0; }
     void look_at_children(std::uint64_t now) noexcept;
     void note_end_of_child(std::uint64_t now) noexcept;
+    void close_ends_of_child() noexcept;
     void sync_in_time(std::uint64_t now) noexcept;
     void advance(std::uint64_t now) noexcept;
     void look_at_tree(std::uint64_t now) noexcept;

@@ -69,9 +69,9 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
     pid_ = state.pid;
     child_ = std::exchange(handed.child, -1);
     report_ = std::exchange(handed.report, -1);
-    input_ = std::exchange(handed.input, -1);
+    if (!is_final()) input_ = std::exchange(handed.input, -1);
     has_terminal_ = Terminal::is_master(pump_.descriptor(0));
-    if (has_terminal_ && !is_final()) slave_ = Terminal::open_slave(pump_.descriptor(0));
+    if (has_terminal_) slave_ = Terminal::open_slave(pump_.descriptor(0));
     if (is_final()) {
         child_gone_ = reaped_ = true;
         pipes_held_ = !pump_.closed();
@@ -85,6 +85,8 @@ void Keeper::take_over(Control::Connection& connection, Handed& handed, const Co
     if (slave_ >= 0) outputs[0] = slave_;
     tree_.take_over(is_final() ? base::PidIdentity{} : base::PidIdentity{state.pid, state.start_ticks}, outputs,
                     OutputBuffers::sources);
+    // That was to know who has it: behind the program's end the keeper holds none.
+    if (is_final()) close_ends_of_child();
     look_at_children(now);
 }
 

@@ -26,6 +26,7 @@ constexpr int deepest = 4096;  // deeper than any honest tree
 
 // What the last look has found; a bomb larger than this is met in several calls.
 pid_t found[most];
+bool is_deaf[most];           // to the signal of a stop, before it was sent
 bool is_doubtful[most];       // could not be judged: counts, and is left alone until the next look
 pid_t parents[most];          // of found[i], where all of /proc was read
 std::uint64_t started[most];  // likewise
@@ -230,9 +231,11 @@ bool writes_to(pid_t pid, const File* files, std::size_t count) noexcept {
     for (const int number : {1, 2}) {
         struct stat theirs {};
         const ProcPath path = ProcPath("/proc/").add(pid).add("/fd/").add(number);
-        // Only pipes: a file may be on a file system that hangs, and stat would hang with it.
-        char target[8];
-        if (::readlink(path.c_str(), target, sizeof target) < 5 || std::memcmp(target, "pipe:", 5) != 0) continue;
+        // Only pipes and terminals: a file may be on a file system that hangs, and stat would hang with it.
+        char target[10] = {};
+        if (::readlink(path.c_str(), target, sizeof target - 1) < 0) continue;
+        const std::string_view name(target);
+        if (!name.starts_with("pipe:") && !name.starts_with("/dev/pts/")) continue;
         if (::stat(path.c_str(), &theirs) != 0) continue;
         for (std::size_t i = 0; i < count; ++i)
             if (files[i] == File{theirs.st_dev, theirs.st_ino}) return true;
@@ -324,20 +327,20 @@ bool read_nonce_digits(int run, char* digits) noexcept {
     return true;
 }
 
-/// proc_pid_status(5). False, too: that cannot be read.
-bool ignores(pid_t pid, int signal) noexcept {
+/// The signals that it ignores, a bit each (proc_pid_status(5)); 0, too, where that cannot be read.
+std::uint64_t ignored_by(pid_t pid) noexcept {
     char text[4096];
     const ssize_t size =
         os::read_file_at(AT_FDCWD, ProcPath("/proc/").add(pid).add("/status").c_str(), text, sizeof text);
-    if (size <= 0) return false;
+    if (size <= 0) return 0;
     constexpr std::string_view name = "\nSigIgn:\t";
     const std::string_view all(text, static_cast<std::size_t>(size));
     std::size_t at = all.find(name);
-    if (at == all.npos) return false;
+    if (at == all.npos) return 0;
     std::uint64_t mask = 0;
     for (at += name.size(); at < all.size() && all[at] != '\n'; ++at)
         mask = mask << 4 | static_cast<unsigned>(all[at] <= '9' ? all[at] - '0' : all[at] - 'a' + 10);
-    return (mask >> (signal - 1) & 1) != 0;
+    return mask;
 }
 
 template <class IsStill>
@@ -409,11 +412,15 @@ int Tree::signal(int signal, pid_t group) noexcept {
 
 void Tree::signal_and_continue(int signal, pid_t group, bool hangs_up) noexcept {
     find();
+    // What hears the signal may ignore it from then on, while it cleans up: asked before. And SIGTERM, too: shells
+    // begin what runs in the background with SIGINT ignored, and end it themselves.
+    const std::uint64_t both = 1ull << (signal - 1) | 1ull << (SIGTERM - 1);
+    for (std::size_t i = 0; i < found_count; ++i)
+        is_deaf[i] = hangs_up && !is_doubtful[i] && (ignored_by(found[i]) & both) == both;
     deliver(signal, group);
     deliver(SIGCONT, group);
-    for (std::size_t i = 0; hangs_up && i < found_count; ++i)
-        if (!is_doubtful[i] && ignores(found[i], signal))
-            signal_one(found[i], SIGHUP, [this, i] { return belongs(i); });
+    for (std::size_t i = 0; i < found_count; ++i)
+        if (is_deaf[i]) signal_one(found[i], SIGHUP, [this, i] { return belongs(i); });
 }
 
 void Tree::deliver(int signal, pid_t group) noexcept {

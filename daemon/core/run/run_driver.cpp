@@ -128,6 +128,7 @@ struct RunDriver::Performer {
     void operator()(const DropSpares& a) {
         if (a.report) run.spares_.report.reset();
         if (a.child) run.spares_.child.reset();
+        if (a.child) run.spares_.input.reset();  // what the program has left may wait for its end
         if (a.all) run.spares_ = {};
     }
     void operator()(const WatchProgram&) {

@@ -64,6 +64,9 @@ public:
     std::filesystem::path run_directory() const;
     pid_t shim_pid() const { return pid_; }
 
+    /// Closes what came of that kind, as the daemon does with what no successor needs any more.
+    void drop_spare(rundir::DescriptorKind kind) { spares_.erase({kind, 0}); }
+
 private:
     std::filesystem::path data_;
     void execute(const char* option);

@@ -126,6 +126,7 @@ TEST_CASE("a successor ends descendants that show no mark and have left the sess
     KeeperDriver keeper(data.path(), {"/bin/sh", "-c",
                                       "setsid env -i sleep 600 & echo spawned $!; "
                                       "env -i setsid sh -c 'sleep 600 & echo spawned $!; wait'"});
+    if (GENERATE(false, true)) keeper.spec.terminal = domain::TerminalSize{80, 24};
     keeper.start();
     keeper.wait_for_output("spawned ");
     const auto pids = [&] {

@@ -205,6 +205,18 @@ TEST_CASE("a stop lets a program on a terminal end in peace, and wakes one that 
     CHECK(keeper.output() == "ready\r\nbye\r\n");
 }
 
+TEST_CASE("a stop hangs up none that ignores its signal only while it ends") {
+    tests::TemporaryDirectory data;
+    KeeperDriver keeper(data.path(), shell("trap 'trap \"\" TERM; sleep 0.1; echo bye; exit 3' TERM; echo ready; "
+                                           "while :; do sleep 0.01; done"));
+    on_terminal(keeper).start();
+    keeper.wait_for_output("ready\r\n");
+    keeper.send(MessageType::stop, 1, 0, 600'000);
+    CHECK(keeper.wait_for(MessageType::tree_empty).state.exit_value == 3);
+    CHECK(keeper.wait_for_leave() == 0);
+    CHECK_THAT(keeper.output(), Catch::Matchers::EndsWith("bye\r\n"));  // the shell tells of its child's end, too
+}
+
 TEST_CASE("an interactive shell on a terminal ends with a stop") {
     if (::access("/bin/bash", X_OK) != 0) return;
     tests::TemporaryDirectory data;
@@ -260,6 +272,17 @@ TEST_CASE("an input that is kept open survives its keeper") {
     CHECK(keeper.wait_for(MessageType::tree_empty).state.exit_value == SIGTERM);
     CHECK(keeper.wait_for_leave() == 0);
     CHECK(keeper.output() == "up\n");
+}
+
+TEST_CASE("an input that is kept open ends with the program, for what that has left") {
+    tests::TemporaryDirectory data;
+    KeeperDriver keeper(data.path(), shell("exec 3<&0; (cat <&3; echo end) & echo up; exit 3"));
+    keeper.spec.has_input = true;
+    keeper.start();
+    keeper.drop_spare(rundir::DescriptorKind::input);
+    CHECK(keeper.wait_for_end().exit_value == 3);
+    CHECK(keeper.wait_for_leave() == 0);
+    CHECK(keeper.output() == "up\nend\n");
 }
 
 TEST_CASE("terminals are made and closed without a trace") {
