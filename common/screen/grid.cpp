@@ -126,9 +126,9 @@ std::string in_colours(const Row& row, int columns) {
     return out + "\x1b[m";
 }
 
-Model::Grid::Grid(Size size, bool keeps_scrolled)
+Model::Grid::Grid(Size size, std::size_t most_scrolled_bytes)
     : size_(size),
-      keeps_scrolled_(keeps_scrolled),
+      most_scrolled_bytes_(most_scrolled_bytes),
       vt_(vterm_new(size.rows, size.columns)),
       state_(vterm_obtain_state(vt_.get())),
       screen_(nullptr),
@@ -197,7 +197,7 @@ void Model::Grid::act(Action action) {
             break;
         case Action::Kind::leave_alternate: leave_alternate(action.keeps_cursor); break;
         case Action::Kind::forget_scrolled:
-            scrolled_.clear();
+            scrolled_ = {};
             returning_.clear();
             ask_for_rows();
             break;
@@ -264,24 +264,42 @@ int Model::Grid::push_row(int columns, const VTermScreenCell* cells, void* self)
     auto& grid = *static_cast<Grid*>(self);
     if (grid.is_resizing_) {
         grid.returning_.emplace_back(cells, cells + columns);
+        // Those that were pushed out before the alternate screen grew have not come back.
+        if (grid.returning_.size() <= static_cast<std::size_t>(Size::most_rows)) return 1;
+        const Row oldest = std::move(grid.returning_.front());
+        grid.returning_.erase(grid.returning_.begin());
+        grid.scroll_away(oldest.data(), static_cast<int>(oldest.size()));
         return 1;
     }
     grid.return_rows();
-    if (grid.keeps_scrolled_) grid.scrolled_ += text_of(cells, columns) + '\n';
+    grid.scroll_away(cells, columns);
     return 1;
 }
 
 /// Rows that can no longer come back have scrolled away.
 void Model::Grid::return_rows() {
-    if (keeps_scrolled_)
-        for (const Row& each : returning_) scrolled_ += text_of(each.data(), static_cast<int>(each.size())) + '\n';
+    for (const Row& each : returning_) scroll_away(each.data(), static_cast<int>(each.size()));
     returning_.clear();
     ask_for_rows();
 }
 
+void Model::Grid::scroll_away(const VTermScreenCell* cells, int columns) {
+    if (most_scrolled_bytes_ == 0) return;
+    scrolled_.text += text_of(cells, columns) + '\n';
+    // Some at a time: each look moves all that stays.
+    if (scrolled_.text.size() > most_scrolled_bytes_ + most_scrolled_bytes_ / 4) drop_oldest();
+}
+
+void Model::Grid::drop_oldest() {
+    if (scrolled_.text.size() <= most_scrolled_bytes_) return;
+    const std::size_t least = scrolled_.text.size() - most_scrolled_bytes_;
+    scrolled_.text.erase(0, scrolled_.text.find('\n', least - 1) + 1);
+    scrolled_.complete = false;
+}
+
 /// libvterm copies each row that leaves when it has somebody to give it to: a third of the time of plain text.
 void Model::Grid::ask_for_rows() {
-    callbacks_.sb_pushline = keeps_scrolled_ || is_resizing_ || !returning_.empty() ? &push_row : nullptr;
+    callbacks_.sb_pushline = most_scrolled_bytes_ > 0 || is_resizing_ || !returning_.empty() ? &push_row : nullptr;
 }
 
 int Model::Grid::pop_row(int columns, VTermScreenCell* cells, void* self) {
@@ -299,8 +317,9 @@ int Model::Grid::pop_row(int columns, VTermScreenCell* cells, void* self) {
     return 1;
 }
 
-std::string Model::Grid::take_scrolled() {
+Lines Model::Grid::take_scrolled() {
     return_rows();
+    drop_oldest();
     return std::exchange(scrolled_, {});
 }
 

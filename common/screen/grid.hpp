@@ -21,7 +21,7 @@ std::string in_colours(const Row& row, int columns);
 
 class Model::Grid final : ActionSink {
 public:
-    Grid(Size size, bool keeps_scrolled);
+    Grid(Size size, std::size_t most_scrolled_bytes);
     Grid(const Grid&) = delete;
     Grid& operator=(const Grid&) = delete;
 
@@ -34,7 +34,7 @@ public:
     terminal::Position cursor() const noexcept;
     bool is_alternate() const noexcept { return is_alternate_; }
     std::vector<Row> rows() const;
-    std::string take_scrolled();
+    Lines take_scrolled();
     /// Of the main screen while the alternate one shows, as they stood when that was entered; else none.
     const std::vector<Row>& main_rows() const noexcept { return main_rows_; }
     terminal::Position main_cursor() const noexcept { return main_cursor_; }
@@ -51,12 +51,14 @@ private:
     void keep_cursor_inside();
     void leave_alternate(bool restores_cursor);
     void return_rows();
+    void scroll_away(const VTermScreenCell* cells, int columns);
+    void drop_oldest();
     void ask_for_rows();
     static int push_row(int columns, const VTermScreenCell* cells, void* self);
     static int pop_row(int columns, VTermScreenCell* cells, void* self);
 
     Size size_;
-    bool keeps_scrolled_;
+    std::size_t most_scrolled_bytes_;  // 0: nothing is kept
     std::unique_ptr<VTerm, Free> vt_;
     VTermState* state_;
     VTermScreen* screen_;
@@ -66,7 +68,7 @@ private:
     bool is_alternate_ = false, is_resizing_ = false;
     terminal::Position main_cursor_;
     std::vector<Row> main_rows_;
-    std::string scrolled_;
+    Lines scrolled_;
     std::vector<Row> returning_;  // rows that a smaller size pushed out, which a larger one brings back
 };
 

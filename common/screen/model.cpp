@@ -51,7 +51,8 @@ std::string bytes_between(const Picture& shown, const Picture& next) {
     return draw(next, [&](std::size_t row) { return shown.rows[row] != next.rows[row]; });
 }
 
-Model::Model(Size size, bool keeps_scrolled) : grid_(std::make_unique<Grid>(size.bounded(), keeps_scrolled)) {}
+Model::Model(Size size, std::size_t most_scrolled_bytes)
+    : grid_(std::make_unique<Grid>(size.bounded(), most_scrolled_bytes)) {}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
@@ -108,17 +109,17 @@ Picture Model::picture_below(Size window) const {
     return picture_of(grid_->main_rows(), grid_->main_cursor(), false, window);
 }
 
-std::string Model::take_scrolled() { return grid_->take_scrolled(); }
+Lines Model::take_scrolled() { return grid_->take_scrolled(); }
 const terminal::Modes& Model::modes() const noexcept { return scanner_.modes(); }
 
-std::string collapse(std::string_view bytes, Size size) {
-    Model model(size, true);
+Lines collapse(std::string_view bytes, Size size, std::size_t most_scrolled_bytes) {
+    Model model(size, most_scrolled_bytes);
     model.feed(bytes);
     model.end_update();
     const Snapshot screen = model.snapshot();
-    std::string out = model.take_scrolled();
+    Lines out = model.take_scrolled();
     for (const auto* rows : {&screen.main_rows, &screen.rows})
-        for (const std::string& row : *rows) out += row + '\n';
+        for (const std::string& row : *rows) out.text += row + '\n';
     return out;
 }
 

@@ -1,8 +1,9 @@
 #pragma once
 /// The screen of a terminal, from what a program has printed on it. Pure: bytes and sizes in, a grid out; the same
 /// bytes and sizes give the same grid, however they are cut. The grid is libvterm's, which takes only what is
-/// well-formed and bounded: bytes may be hostile. What it costs is bounded by the size, not by the bytes (time is not:
-/// repeat counts may make a few bytes draw much).
+/// well-formed and bounded: bytes may be hostile. The memory that it takes has bounds, whatever the bytes; time has
+/// none (six bytes may draw a row, eight copy a screen): a caller with hostile bytes bounds that.
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,14 +49,21 @@ std::string bytes_of(const Picture& picture);
 /// The same over another picture: the rows that differ. Empty: none does, nor the cursor.
 std::string bytes_between(const Picture& shown, const Picture& next);
 
-/// Of one thread at a time. 36 bytes a cell; 112 once the alternate screen shows, 72 when it has been left; and no more
-/// than `most_held_bytes` of an open update.
+/// Each with its newline.
+struct Lines {
+    std::string text;
+    bool complete = true;  // false: the oldest were dropped, because there were more than the bound
+};
+
+/// Of one thread at a time. 36 bytes a cell; 112 once the alternate screen shows, 72 when it has been left. Besides,
+/// the rows that a smaller size pushed out, of which the newest `Size::most_rows` come back when it grows; no more than
+/// `most_held_bytes` of an open update; and of what has scrolled up to thrice its bound.
 class Model {
 public:
     static constexpr std::size_t most_held_bytes = 256u << 10;
 
-    /// A blank screen. `keeps_scrolled`: what leaves it at the top is for `take_scrolled`.
-    explicit Model(Size size, bool keeps_scrolled = false);
+    /// A blank screen. Of what leaves it at the top that much is kept for `take_scrolled`.
+    explicit Model(Size size, std::size_t most_scrolled_bytes = 0);
     ~Model();
     Model(Model&&) noexcept;
     Model& operator=(Model&&) noexcept;
@@ -75,9 +83,9 @@ public:
     /// The same of the main screen while the alternate one shows, for a terminal that will leave that, too; else empty.
     Picture picture_below(Size window) const;
 
-    /// Lines that have left the main screen at its top since the last call, each with its newline. Cleared by programs
-    /// that clear it (ED 3).
-    std::string take_scrolled();
+    /// Lines that have left the main screen at its top since the last call: the newest that fit into the bound. Cleared
+    /// by programs that clear it (ED 3).
+    Lines take_scrolled();
 
     /// Modes of the terminal after these bytes.
     const terminal::Modes& modes() const noexcept;
@@ -93,6 +101,7 @@ private:
 
 /// What a terminal of this size shows after just these bytes: what has left it at the top, then its rows. What was
 /// drawn over and over stands there once; of the alternate screen the last picture, below what stood on the main one.
-std::string collapse(std::string_view bytes, Size size);
+/// A few bytes may print many lines: of those above the screen the newest stay.
+Lines collapse(std::string_view bytes, Size size, std::size_t most_scrolled_bytes);
 
 }  // namespace persistproc::screen

@@ -41,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     fuzz::Input input(bytes, size);
     const std::string_view sizes = input.line(), text = input.rest();
     const Size first{at(sizes, 0) % 64, at(sizes, 1) % 32}, second{at(sizes, 2) % 64, at(sizes, 3) % 32};
-    Model whole(first, true), pieces(first, true);
+    constexpr std::size_t most_scrolled = 4096;
+    Model whole(first, most_scrolled), pieces(first, most_scrolled);
     whole.feed(text);
     feed(pieces, text, sizes);
     for (int round = 0; round < 2; ++round) {
@@ -49,9 +50,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         check(screen);
         require(screen.rows == again.rows && screen.cursor == again.cursor && screen.title == again.title,
                 "a screen is the same in pieces");
-        const std::string scrolled = whole.take_scrolled();
-        require(scrolled == pieces.take_scrolled(), "so is what has left it");
-        require(base::is_utf8(scrolled), "which is text");
+        const Lines scrolled = whole.take_scrolled(), others = pieces.take_scrolled();
+        require(scrolled.text == others.text && scrolled.complete == others.complete, "so is what has left it");
+        require(base::is_utf8(scrolled.text), "which is text");
+        require(scrolled.text.size() <= most_scrolled, "in its bound");
+        require(scrolled.text.empty() || scrolled.text.ends_with('\n'), "of whole lines");
         require(whole.picture(second) == pieces.picture(second), "so is its picture");
         for (Model* each : {&whole, &pieces}) {
             each->resize(round == 0 ? second : first);

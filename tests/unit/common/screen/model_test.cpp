@@ -1,5 +1,6 @@
 #include "common/screen/model.hpp"
 
+#include <algorithm>
 #include <random>
 #include <string>
 
@@ -20,6 +21,14 @@ Snapshot after(std::string_view bytes, Size size = {20, 5}) {
 }
 
 Rows rows(std::string_view bytes, Size size = {20, 5}) { return after(bytes, size).rows; }
+
+constexpr std::size_t most = 1u << 20;
+
+std::string collapsed(std::string_view bytes, Size size) {
+    const Lines lines = collapse(bytes, size, most);
+    CHECK(lines.complete);
+    return lines.text;
+}
 
 bool is_same(const Snapshot& a, const Snapshot& b) {
     return a.size == b.size && a.rows == b.rows && a.cursor == b.cursor && a.is_cursor_hidden == b.is_cursor_hidden &&
@@ -187,7 +196,7 @@ TEST_CASE("half a picture is not shown") {
 }
 
 TEST_CASE("a smaller screen gives back what it pushed out, and loses no cursor") {
-    Model model({20, 5}, true);
+    Model model({20, 5}, most);
     model.feed("1\r\n2\r\n3\r\n4\r\n5");
     model.resize({20, 3});
     CHECK(model.snapshot().rows == Rows{"3", "4", "5"});
@@ -196,7 +205,7 @@ TEST_CASE("a smaller screen gives back what it pushed out, and loses no cursor")
     CHECK(model.snapshot().rows == Rows{"1", "2", "3", "4", "5"});
     model.resize({20, 4});
     model.feed("\r\n6");
-    CHECK(model.take_scrolled() == "1\n2\n");
+    CHECK(model.take_scrolled().text == "1\n2\n");
     // Whatever was saved, or set, at a larger size.
     model.resize({500, 300});
     model.feed(
@@ -227,7 +236,7 @@ TEST_CASE("a row comes back narrower than it left, with its wide characters whol
 TEST_CASE("the same bytes and sizes give the same grid, however they are cut") {
     for (unsigned seed = 1; seed <= 30; ++seed) {
         const std::string bytes = session(seed, 120);
-        Model whole({30, 8}, true), pieces({30, 8}, true);
+        Model whole({30, 8}, most), pieces({30, 8}, most);
         whole.feed(bytes);
         std::mt19937 random(seed);
         for (std::string_view rest = bytes; !rest.empty();) {
@@ -242,7 +251,7 @@ TEST_CASE("the same bytes and sizes give the same grid, however they are cut") {
         INFO("seed " << seed);
         CHECK(is_same(whole.snapshot(), pieces.snapshot()));
         CHECK(whole.picture({100, 100}) == pieces.picture({100, 100}));
-        CHECK(whole.take_scrolled() == pieces.take_scrolled());
+        CHECK(whole.take_scrolled().text == pieces.take_scrolled().text);
     }
 }
 
@@ -296,20 +305,77 @@ TEST_CASE("what was drawn over and over stands there once") {
     std::string spinner = "start\r\n";
     for (int i = 0; i < 100; ++i) spinner += "\r\x1b[2K" + std::string(1, "|/-\\"[i % 4]) + " working";
     spinner += "\r\x1b[2Kdone\r\n";
-    CHECK(collapse(spinner, {40, 5}) == "start\ndone\n");
+    CHECK(collapsed(spinner, {40, 5}) == "start\ndone\n");
     std::string frames;
     for (int i = 0; i < 50; ++i)
         frames += (i > 0 ? "\x1b[2A" : "") + std::string("\x1b[2K\rtask ") + std::to_string(i) + "\n\x1b[2K\rstep\n";
-    CHECK(collapse("\x1b[20h" + frames, {40, 5}) == "task 49\nstep\n");
+    CHECK(collapsed("\x1b[20h" + frames, {40, 5}) == "task 49\nstep\n");
     std::string lines, expected;
     for (int i = 0; i < 100; ++i) {
         lines += std::to_string(i) + "\r\n";
         expected += std::to_string(i) + "\n";
     }
-    CHECK(collapse(lines, {40, 5}) == expected);
-    CHECK(collapse("under\r\n\x1b[?1049h\x1b[Hone\x1b[Htwo", {40, 5}) == "under\ntwo\n");
-    CHECK(collapse("under\r\n\x1b[?1049h\x1b[Hone\x1b[?1049lover", {40, 5}) == "under\nover\n");
-    CHECK(collapse(lines + "\x1b[H\x1b[2J\x1b[3Jonly", {40, 5}) == "only\n");
+    CHECK(collapsed(lines, {40, 5}) == expected);
+    CHECK(collapsed("under\r\n\x1b[?1049h\x1b[Hone\x1b[Htwo", {40, 5}) == "under\ntwo\n");
+    CHECK(collapsed("under\r\n\x1b[?1049h\x1b[Hone\x1b[?1049lover", {40, 5}) == "under\nover\n");
+    CHECK(collapsed(lines + "\x1b[H\x1b[2J\x1b[3Jonly", {40, 5}) == "only\n");
+}
+
+TEST_CASE("what has scrolled is kept in bounds, its newest lines whole") {
+    // Six bytes that print a row of 10 cells with five joined characters each.
+    const std::string row = "\r\na" + repeated("\xcc\x81", 5) + "\x1b[99b";
+    Model model({10, 2}, 1000);
+    for (int i = 0; i < 10'000; ++i) model.feed(row);
+    const Lines lines = model.take_scrolled();
+    CHECK(!lines.complete);
+    CHECK(lines.text.size() <= 1000);
+    CHECK(lines.text.size() > 800);
+    CHECK(lines.text.starts_with("a\xcc\x81"));
+    // It begins anew, and says nothing of what the program has cleared itself.
+    model.feed("\x1b[2J\x1b[H1\r\n2\r\n3");
+    CHECK(model.take_scrolled().complete);
+    for (int i = 0; i < 100; ++i) model.feed(row);
+    model.feed("\x1b[H\x1b[2J\x1b[3J1\r\n2\r\n3");
+    const Lines after = model.take_scrolled();
+    CHECK(after.complete);
+    CHECK(after.text == "1\n");
+    const Lines all = collapse(repeated("0123456789abcde\r\n", 100), {20, 5}, 64);
+    CHECK(!all.complete);
+    CHECK(all.text == repeated("0123456789abcde\n", 8));  // 4 above the screen, 4 and a blank row on it
+    CHECK(collapse(repeated("0123456789abcde\r\n", 8), {20, 5}, 64).complete);
+}
+
+TEST_CASE("rows that a smaller size pushed out come back, but not without end") {
+    Model model({10, 300}, most);
+    for (int round = 0; round < 5; ++round) {
+        model.feed("\x1b[2J");
+        // Fills the screen without scrolling it; then what is pushed out cannot come back on the alternate screen.
+        for (int row = 1; row <= 300; ++row)
+            model.feed("\x1b[" + std::to_string(row) + 'H' + std::to_string(round) + '.' + std::to_string(row));
+        model.resize({10, 2});
+        model.feed("\x1b[?1049h");
+        model.resize({10, 300});
+        model.feed("\x1b[?1049l");
+    }
+    const auto rows_that_come_back = [&model] {
+        model.feed("\x1b[H\x1b[2J");
+        model.resize({10, 2});
+        model.resize({10, 300});
+        return model.snapshot().rows;
+    };
+    SECTION("the newest come back") {
+        const Rows back = rows_that_come_back();
+        REQUIRE(back.size() == 298);
+        CHECK(back.front() == "4.1");
+        CHECK(back.back() == "4.298");
+        CHECK(rows_that_come_back() == Rows{"3.297", "3.298"});
+        return;
+    }
+    const Lines lines = model.take_scrolled();
+    CHECK(lines.complete);
+    CHECK(lines.text.starts_with("0.1\n0.2\n"));
+    CHECK(lines.text.ends_with("4.297\n4.298\n"));
+    CHECK(std::count(lines.text.begin(), lines.text.end(), '\n') == 5 * 298);
 }
 
 TEST_CASE("hostile output is drawn in bounds") {
@@ -331,7 +397,7 @@ TEST_CASE("hostile output is drawn in bounds") {
     };
     for (const std::string& bytes : all)
         for (const Size size : {Size{10, 2}, Size{120, 40}}) {
-            Model model(size, true);
+            Model model(size, most);
             model.feed(bytes);
             model.resize({11, 3});
             model.feed(bytes.substr(0, 1000));
