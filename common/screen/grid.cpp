@@ -39,15 +39,16 @@ int append_cell(std::string& out, const VTermScreenCell& cell) {
         return 1;
     }
     const std::size_t begin = out.size();
-    for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i) append_point(out, cell.chars[i]);
-    if (point < least_wide && cell.width == 2) {
-        out += ' ';
-        return 2;
-    }
+    append_point(out, point);
     // Beyond the first plane libvterm's table is older than ours: there one cell may be all that it gave.
     if (cell.width < 2 && point < 0x10000 && base::cells_of(std::string_view(out).substr(begin)) == 2) {
         out.replace(begin, std::string::npos, " ");
         return 1;
+    }
+    for (int i = 1; i < VTERM_MAX_CHARS_PER_CELL && cell.chars[i] != 0; ++i) append_point(out, cell.chars[i]);
+    if (point < least_wide && cell.width == 2) {
+        out += ' ';
+        return 2;
     }
     return std::max<int>(cell.width, 1);
 }
@@ -109,18 +110,30 @@ std::vector<std::string> texts_of(const std::vector<Row>& rows) {
 std::string in_colours(const Row& row, int columns) {
     std::string out, set;
     std::size_t needed = 0;  // what stands behind is blank and has no colours
+    bool is_placed = true;   // the terminal's cursor is where this says
     const int end = std::min(columns, static_cast<int>(row.size()));
     for (int column = 0; column < end;) {
         const VTermScreenCell& cell = row[static_cast<std::size_t>(column)];
         std::string text;
+        const int begin = column;
         column += append_cell(text, cell);
         if (column > end) break;
+        // Some terminals give it two cells: they know a newer Unicode, or follow a variation selector.
+        const bool may_be_wider = column - begin == 1 && text.size() > 1 && base::cells_of(text) > 1;
+        if (may_be_wider && column == columns) text = " ";  // they would put it elsewhere
         const bool is_blank = text == " ";
-        const std::string colours = is_blank && !shows_when_blank(cell) ? std::string() : colours_of(cell);
+        const bool shows = !is_blank || shows_when_blank(cell);
+        if (!is_placed) {
+            is_placed = true;
+            out += "\x1b[" + std::to_string((shows ? begin : column) + 1) + 'G';
+            if (!shows) continue;  // blank already, or the second half
+        }
+        const std::string colours = shows ? colours_of(cell) : std::string();
         if (colours != set) out += "\x1b[0" + colours + 'm';
         set = colours;
         out += text;
         if (!is_blank || !set.empty()) needed = out.size();
+        is_placed = !may_be_wider;
     }
     out.erase(needed);
     return out + "\x1b[m";

@@ -14,7 +14,8 @@ Size Size::bounded() const noexcept {
 
 namespace {
 
-Picture picture_of(const std::vector<Row>& rows, terminal::Position cursor, bool hides_cursor, Size window) {
+Picture picture_of(const std::vector<Row>& rows, terminal::Position cursor, const terminal::Modes& modes,
+                   bool hides_cursor, Size window) {
     const auto height = static_cast<std::size_t>(std::max(window.rows, 1));
     const std::size_t top = cursor.row < height ? 0 : cursor.row + 1 - height;
     Picture out;
@@ -24,18 +25,21 @@ Picture picture_of(const std::vector<Row>& rows, terminal::Position cursor, bool
     const int column = std::min<int>(cursor.column, std::max(window.columns, 1) - 1);
     out.cursor = {static_cast<std::uint16_t>(cursor.row - top), static_cast<std::uint16_t>(column)};
     out.is_cursor_hidden = hides_cursor || cursor.column >= window.columns;
+    out.wraps = !modes.has(terminal::Mode::no_wrap);
     return out;
 }
 
 /// Those rows of it that `is_wanted` is true of. Each is cleared before it is drawn: behind the last column a terminal
-/// clears that column.
+/// clears that column. Without wrapping, because a terminal may give a character more cells than the grid does: on the
+/// last row it would scroll.
 template <class Wanted>
 std::string draw(const Picture& picture, Wanted is_wanted) {
-    std::string out = "\x1b[?25l\x1b[m";
+    std::string out = "\x1b[?25l\x1b[?7l\x1b[m";
     for (std::size_t row = 0; row < picture.rows.size(); ++row)
         if (is_wanted(row)) out += "\x1b[" + std::to_string(row + 1) + "H\x1b[K" + picture.rows[row];
     // A hidden one, too, is where what is printed next begins.
     out += "\x1b[" + std::to_string(picture.cursor.row + 1) + ';' + std::to_string(picture.cursor.column + 1) + 'H';
+    if (picture.wraps) out += "\x1b[?7h";
     return picture.is_cursor_hidden ? out : out + "\x1b[?25h";
 }
 
@@ -101,12 +105,12 @@ Snapshot Model::snapshot() {
 
 Picture Model::picture(Size window) {
     grid_->settle();
-    return picture_of(grid_->rows(), grid_->cursor(), modes().has(terminal::Mode::hidden_cursor), window);
+    return picture_of(grid_->rows(), grid_->cursor(), modes(), modes().has(terminal::Mode::hidden_cursor), window);
 }
 
 Picture Model::picture_below(Size window) const {
     if (!grid_->is_alternate()) return {};
-    return picture_of(grid_->main_rows(), grid_->main_cursor(), false, window);
+    return picture_of(grid_->main_rows(), grid_->main_cursor(), modes(), false, window);
 }
 
 Lines Model::take_scrolled() { return grid_->take_scrolled(); }

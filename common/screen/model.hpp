@@ -41,6 +41,7 @@ struct Picture {
     std::vector<std::string> rows;  // as many as the window has, with their colours, which are reset at their ends
     terminal::Position cursor;
     bool is_cursor_hidden = false;
+    bool wraps = true;  // the terminal, once it is drawn: it is what the program has set (DECAWM)
     bool operator==(const Picture&) const = default;
 };
 

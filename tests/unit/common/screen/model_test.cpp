@@ -104,6 +104,7 @@ TEST_CASE("a screen is what a terminal shows") {
 TEST_CASE("characters are shown once, and nothing spills over its cell") {
     CHECK(rows("\xe4\xb8\xad\xe6\x96\x87 ok") == Rows{"\xe4\xb8\xad\xe6\x96\x87 ok"});
     CHECK(after("\xe4\xb8\xad\xe6\x96\x87").cursor == Position{0, 4});
+    CHECK(rows("\xe2\x9a\xa0\xef\xb8\x8f  careful") == Rows{"\xe2\x9a\xa0\xef\xb8\x8f  careful"});
     CHECK(rows("e\xcc\x81x") == Rows{"e\xcc\x81x"});
     const std::string family = "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7";
     CHECK(rows(family + "!") == Rows{family + "!"});
@@ -285,11 +286,11 @@ TEST_CASE("a picture is cut to its window, around the cursor") {
     CHECK(model.picture({5, 2}) == small);
     CHECK(model.picture({1, 1}) == Picture{{green + "4" + end}, {0, 0}, true});
     CHECK(model.picture({40, 8}).rows.size() == 8);
-    CHECK(bytes_of(small) ==
-          "\x1b[?25l\x1b[m\x1b[1H\x1b[K" + small.rows[0] + "\x1b[2H\x1b[K" + small.rows[1] + "\x1b[2;2H\x1b[?25h");
+    CHECK(bytes_of(small) == "\x1b[?25l\x1b[?7l\x1b[m\x1b[1H\x1b[K" + small.rows[0] + "\x1b[2H\x1b[K" + small.rows[1] +
+                                 "\x1b[2;2H\x1b[?7h\x1b[?25h");
     Picture other = small;
     other.rows[0] = "new";
-    CHECK(bytes_between(small, other) == "\x1b[?25l\x1b[m\x1b[1H\x1b[Knew\x1b[2;2H\x1b[?25h");
+    CHECK(bytes_between(small, other) == "\x1b[?25l\x1b[?7l\x1b[m\x1b[1H\x1b[Knew\x1b[2;2H\x1b[?7h\x1b[?25h");
 }
 
 TEST_CASE("colours of every kind stay") {
@@ -376,6 +377,55 @@ TEST_CASE("rows that a smaller size pushed out come back, but not without end") 
     CHECK(lines.text.starts_with("0.1\n0.2\n"));
     CHECK(lines.text.ends_with("4.297\n4.298\n"));
     CHECK(std::count(lines.text.begin(), lines.text.end(), '\n') == 5 * 298);
+}
+
+TEST_CASE("a terminal that gives a character more cells than the grid shows no row too long") {
+    const std::string newer = "\xf0\x9f\x9f\xa2", wide = "\xe4\xb8\xad", heart = "\xe2\x9d\xa4\xef\xb8\x8f",
+                      unknown = "\xc3\xa9";
+    // What such a terminal shows: one with a character in its place that has two cells in the grid, too.
+    const auto shown = [&](const Picture& picture, Size size) {
+        std::string bytes = bytes_of(picture);
+        for (const std::string& each : {newer, heart, unknown})
+            for (std::size_t at; (at = bytes.find(each)) != std::string::npos;) bytes.replace(at, each.size(), wide);
+        Model terminal(size);
+        terminal.feed(bytes);
+        return terminal.snapshot().rows;
+    };
+    for (const std::string& each : {newer, heart}) {
+        Model model({10, 2});
+        model.feed("above\r\n123456789" + each);
+        CHECK(model.snapshot().rows == Rows{"above", "123456789" + each});
+        CHECK(shown(model.picture({10, 2}), {10, 2}) == Rows{"above", "123456789"});
+        CHECK(shown(model.picture({20, 2}), {20, 2}) == Rows{"above", "123456789" + wide});
+        // What stands behind it stays in its column.
+        model.feed("\x1b[2H\x1b[K" + each + " ok    |");
+        CHECK(shown(model.picture({10, 2}), {10, 2}) == Rows{"above", wide + "ok    |"});
+        // Where there is no room for two, what stands behind it is what shows.
+        model.feed("\x1b[2H\x1b[K" + each + "ok");
+        CHECK(shown(model.picture({10, 2}), {10, 2}) == Rows{"above", " ok"});
+        // A terminal of one cell shows all of it.
+        Model same({10, 2});
+        same.feed(bytes_of(model.picture({10, 2})));
+        CHECK(same.snapshot().rows == model.snapshot().rows);
+    }
+    // Nor does one that is of two cells to the terminal alone make it scroll.
+    Model model({10, 2});
+    model.feed("above\r\n12345678" + unknown + "0");
+    CHECK(shown(model.picture({10, 2}), {10, 2}).front() == "above");
+}
+
+TEST_CASE("a picture leaves a terminal wrapping as the program has it") {
+    for (const std::string_view set : {"", "\x1b[?7l"}) {
+        Model model({10, 2});
+        model.feed(set);
+        Model later({10, 2});
+        later.feed(bytes_of(model.modes()) + bytes_of(model.picture({10, 2})));
+        CHECK(later.modes().bits == model.modes().bits);
+        const Picture before = model.picture({10, 2});
+        model.feed(set.empty() ? "\x1b[?7l" : "\x1b[?7h");
+        later.feed(bytes_between(before, model.picture({10, 2})));
+        CHECK(later.modes().bits == model.modes().bits);
+    }
 }
 
 TEST_CASE("hostile output is drawn in bounds") {
