@@ -68,12 +68,10 @@ void Model::feed(std::string_view bytes) {
         const terminal::Finding found = scanner_.scan(bytes);
         if (found.kind == terminal::Finding::Kind::update_begins) is_released_ = false;
         const std::string_view part = before.substr(0, before.size() - bytes.size());
-        if (!held) {
-            grid_->feed(part);
-            continue;
-        }
-        held_ += part;
-        if (found.kind == terminal::Finding::Kind::update_ends || held_.size() > most_held_bytes) end_update();
+        const std::string_view fits = part.substr(0, held ? most_held_bytes - held_.size() : 0);
+        held_ += fits;
+        if (held && (found.kind == terminal::Finding::Kind::update_ends || fits.size() < part.size())) end_update();
+        grid_->feed(part.substr(fits.size()));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "common/screen/model.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <random>
 #include <string>
@@ -426,6 +428,31 @@ TEST_CASE("a picture leaves a terminal wrapping as the program has it") {
         later.feed(bytes_between(before, model.picture({10, 2})));
         CHECK(later.modes().bits == model.modes().bits);
     }
+}
+
+TEST_CASE("an open update holds no more than its bound, however much comes at once") {
+    const auto most_used_kib = [] {
+        rusage used{};
+        ::getrusage(RUSAGE_SELF, &used);
+        return used.ru_maxrss;
+    };
+    const std::string_view begin = "old\x1b[?2026h\x1b[2J\x1b[Hnew\x1b]2;", end = "\a!";
+    std::string bytes(begin.size() + (32u << 20) + end.size(), 't');  // built without a copy, which would count, too
+    bytes.replace(0, begin.size(), begin);
+    bytes.replace(bytes.size() - end.size(), end.size(), end);
+    const long before = most_used_kib();
+    Model model({20, 5});
+    model.feed(bytes);
+    CHECK(most_used_kib() - before < 8 << 10);
+    CHECK(!model.holds_update());
+    CHECK(model.snapshot().rows == Rows{"new!"});
+    // What just fits is held.
+    Model full({20, 5});
+    full.feed("old\x1b[?2026h" + std::string(Model::most_held_bytes - 1, '\r') + 'n');
+    CHECK(full.holds_update());
+    CHECK(full.snapshot().rows == Rows{"old"});
+    full.feed("ew");
+    CHECK(full.snapshot().rows == Rows{"new"});
 }
 
 TEST_CASE("hostile output is drawn in bounds") {
