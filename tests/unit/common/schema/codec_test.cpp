@@ -217,7 +217,7 @@ TEST_CASE("a document that is nested too deeply is damaged, and brackets in a te
     const auto kept = schema::read_document<Stored>(fine);
     REQUIRE(kept);
     CHECK(schema::to_document(*kept) == fine);
-    for (const std::size_t depth : {300, 200'000})
+    for (const std::size_t depth : {std::size_t{300}, std::size_t{200'000}})
         CHECK(schema::read_document<Stored>(nested(depth)).error().code == ErrorCode::corrupt);
     CHECK(schema::read_document<Stored>(std::string(200'000, '{')).error().code == ErrorCode::corrupt);
     Stored brackets;
