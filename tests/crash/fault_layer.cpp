@@ -4,6 +4,7 @@
 #include <linux/aio_abi.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -80,6 +81,7 @@ int __real_chdir(const char*);
 int __real_getsockopt(int, int, int, void*, socklen_t*);
 long __real_syscall(long, ...);
 int __real_clock_gettime(clockid_t, timespec*);
+int __real_ioctl(int, unsigned long, ...);
 }
 
 namespace {
@@ -383,6 +385,19 @@ int __wrap_clock_gettime(clockid_t clock, timespec* out) {
         out->tv_nsec = ns % 1'000'000'000;
     }
     return result;
+}
+int __wrap_ioctl(int fd, unsigned long request, ...) {
+    va_list more;
+    va_start(more, request);
+    void* const argument = va_arg(more, void*);
+    va_end(more);
+    constexpr unsigned pidfd_ioctls = 0xff;
+    if (!is_set_up) set_up();
+    if (_IOC_TYPE(request) == pidfd_ioctls && shared != nullptr && shared->tells_no_ends) {
+        errno = ENOTTY;
+        return -1;
+    }
+    return __real_ioctl(fd, request, argument);
 }
 int __wrap_signalfd(int fd, const sigset_t* mask, int flags) {
     return fails(call_signalfd) ? -1 : __real_signalfd(fd, mask, flags);

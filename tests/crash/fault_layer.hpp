@@ -36,6 +36,7 @@ struct FaultLog {
     std::atomic<std::uint32_t> injected;  // how often a fault was dealt
     std::atomic<std::uint32_t> each[call_count];
     std::atomic<std::uint32_t> waits;    // uses of ppoll that may take time
+    std::atomic<bool> tells_no_ends;     // written by the test: this kernel knows no PIDFD_GET_INFO
     std::atomic<std::int64_t> ahead_ns;  // written by the test: so far its clock (CLOCK_MONOTONIC) is ahead
     std::uint8_t order[1 << 16];         // which call was the N-th, from 0
 };
