@@ -357,12 +357,24 @@ std::optional<std::string> ProjectPlan::obstacle(const std::string& process, boo
 }
 
 std::vector<std::string> ProjectPlan::restarts_with(const std::string& process) const {
+    std::map<std::string, bool> known;
+    return restarts_with(process, known);
+}
+
+/// `known`: which are restarted, of those that have been asked about. Edges are those of each process's own definition:
+/// where files of two times meet they may go round, and one that is asked about is not restarted for itself.
+std::vector<std::string> ProjectPlan::restarts_with(const std::string& process,
+                                                    std::map<std::string, bool>& known) const {
     std::vector<std::string> out;
     const auto found = items_.find(process);
     if (found == items_.end()) return out;
+    known[process] = false;
     const Item& item = found->second;
     if (item.stage != Stage::up || !item.facts.has_tree) return out;
-    if (item.restarted_run != 0) return item.restarted_with;
+    if (item.restarted_run != 0) {
+        known[process] = !item.restarted_with.empty();
+        return item.restarted_with;
+    }
     for (const Dependency& edge : item.process.depends_on) {
         const auto target = items_.find(edge.process);
         if (!edge.restart || target == items_.end()) continue;
@@ -371,8 +383,11 @@ std::vector<std::string> ProjectPlan::restarts_with(const std::string& process) 
         const bool is_new = seen != item.seen_runs.end() && needed.facts.run > seen->second;
         const bool is_to_come = needed.stage == Stage::waiting || needed.stage == Stage::starting;
         const bool comes = (is_new && judge(edge) != Edge::never) || is_to_come;
-        if (comes || !restarts_with(edge.process).empty()) out.push_back(edge.process);
+        const auto asked = known.find(edge.process);
+        const bool goes_with = asked != known.end() ? asked->second : !restarts_with(edge.process, known).empty();
+        if (comes || goes_with) out.push_back(edge.process);
     }
+    known[process] = !out.empty();
     return out;
 }
 

@@ -122,6 +122,7 @@ public:
 
 private:
     enum class Edge { holds, open, never };
+    std::vector<std::string> restarts_with(const std::string& process, std::map<std::string, bool>& known) const;
     struct Item {
         PlannedProcess process;
         PlanFacts facts;

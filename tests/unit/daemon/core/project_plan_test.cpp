@@ -290,6 +290,15 @@ TEST_CASE("given an edge that restarts, when its dependency is ready in a new ru
     CHECK(text(plan.learn("api", started(2))).empty());
 }
 
+TEST_CASE("given edges of two files that go round, when it is asked who is restarted with whom, then it is told") {
+    Dependency on_a = on("a"), on_b = on("b");
+    on_a.restart = on_b.restart = true;
+    ProjectPlan plan({{"a", false, {on_b}}, {"b", false, {on_a}}});
+    for (const auto* name : {"a", "b"}) plan.adopt(name, Stage::up, ready(1));
+    CHECK(plan.restarts_with("a").empty());
+    CHECK(plan.restarts_with("b").empty());
+}
+
 TEST_CASE("given a chain of edges that restart, when its first is new, then all behind it are about to be restarted") {
     using Names = std::vector<std::string>;
     Dependency on_db = on("db"), on_api = on("api");
