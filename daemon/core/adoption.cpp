@@ -317,7 +317,8 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
     const base::BootId boot = world_.directories.boot_id();
     const bool is_of_earlier_boot = run.state.boot_id != base::BootId{} && run.state.boot_id != boot;
     const bool runs_always = process->record.definition.restart == domain::RestartPolicy::always;
-    const bool is_over = is_of_earlier_boot && (!runs_always || run.state.boot_id == rundir::copied);
+    const bool is_copied = run.state.boot_id == rundir::copied;
+    const bool is_over = is_of_earlier_boot && (!runs_always || is_copied);
     // Its project begins it anew in its turn, whatever the end of the run before would bring about.
     const bool begins_anew = process->record.waits_to_begin();
     const bool was_asked_for = begins_anew && highest >= process->record.pending_run;
@@ -336,7 +337,7 @@ void Adoption::take_end_as_news(const ProcessPtr& process, const FoundRun& run, 
                             !(record.intent == Intent::stop && record.intent_run == run.id.number);
     const bool would_run = event.outcome.reason == OutcomeReason::lost ||
                            wants_restart(restart_rule(record.definition), event.outcome, false);
-    if (is_over && was_wanted && would_run) record.planned = Planned::again;
+    if (is_over && !is_copied && was_wanted && would_run) record.planned = Planned::again;
     driver_.apply(process, event);
 }
 

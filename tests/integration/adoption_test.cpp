@@ -436,8 +436,11 @@ TEST_CASE("what runs elsewhere is not touched by the daemon of a copy of its dat
         const auto intent = GENERATE(core::Intent::none, core::Intent::restart);
         change.processes.front().intend(core::Wanted::up, intent);
         change.processes.front().intent_run = 1;
+        change.processes.front().planned = core::Planned::up;
         REQUIRE(registry->commit({change}));
     }
+    { DaemonInProcess daemon({}, data); }
+    CHECK(snapshot_of(*data).processes.front().planned == core::Planned::up);
     for (int daemons = 0; daemons < 2; ++daemons) {
         DaemonInProcess daemon({}, data);
         const Json view = only_view(daemon);
