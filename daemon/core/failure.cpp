@@ -189,10 +189,11 @@ Task<bool> Failures::asks_for(RunId run, int port) {
             if (each.number == port) co_return true;
     const auto named = numbers_in(spec->argv);
     if (std::find(named.begin(), named.end(), port) != named.end()) co_return true;
-    const std::string value = fmt::format("={}", port);
+    // No other variable's: that would tell who waits for many ports what value one has.
+    const std::string value = fmt::format("PORT={}", port);
     const auto& variables = spec->environment;
     co_return std::any_of(variables.begin(), variables.end(), [&value](const std::string& each) {
-        return each.ends_with(value) && each.find('=') == each.size() - value.size();
+        return each.ends_with(value) && each.find('=') == each.size() - value.size() + value.find('=');
     });
 }
 
