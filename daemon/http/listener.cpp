@@ -223,7 +223,9 @@ void Listener::State::accept(Door& door) {
         const auto side = door.family == AF_UNIX ? mcp::Audience::client : mcp::Audience::agent;
         if (!server.has_room(side)) {
             if (!has_caller(door)) break;
-            if (!server.make_room(side, turns - turn)) return pause(door);
+            // Of a short queue no more is known than that somebody waits.
+            const std::size_t wanted = turns > least_per_turn ? turns - turn : 1;
+            if (!server.make_room(side, wanted)) return pause(door);
         }
         if (!accept_one(door)) break;
     }
