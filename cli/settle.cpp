@@ -12,6 +12,7 @@
 #include "cli/format/process_text.hpp"
 #include "cli/reader_gone.hpp"
 #include "cli/run_survey.hpp"
+#include "cli/session/attach.hpp"
 #include "cli/taken_port.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
@@ -182,11 +183,12 @@ Task<> tell_failure(Context context, ProcessView failed) {
         told = "its last output:";
     }
     context.console.say(error.empty() ? ending + told : told);
-    const bool escape = ::isatty(STDERR_FILENO) == 1;
+    format::OutputStyle style = session::style_for_terminal(context.console, failed, true, false);
+    style.before = "  ";
     for (std::size_t i = lines.size() - std::min(lines.size(), last_words); i < lines.size(); ++i) {
-        const std::string& line = lines[i].text;
-        base::write_all(STDERR_FILENO,
-                        "  " + (escape ? base::escape_for_terminal(base::last_rewrite(line)) : line) + "\n");
+        logstore::Line line = lines[i];
+        line.stream = logstore::Stream::err;  // ours, on which all of it goes
+        base::write_all(STDERR_FILENO, format::line_text(line, style, false));
     }
     // The one that it was started through may be gone by now.
     std::filesystem::path data = context.common.data_directory;

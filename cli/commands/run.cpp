@@ -28,6 +28,7 @@ using boost::asio::experimental::awaitable_operators::operator||;
 
 constexpr std::uint64_t shown_when_joining = 10;  // lines
 constexpr const char* no_input = "its input is empty: what is piped into run is not passed on";
+constexpr const char* silent_input = "its input stays open and silent: what is piped into run is not passed on";
 constexpr const char* no_keys = "it has a terminal of its own: this shows what it prints, and passes no keys on yet";
 
 /// A program that does not like its flags says so soon.
@@ -54,7 +55,8 @@ void tell_beginning(const Console& console, const ops::StartResponse& started, c
     console.note(text);
     if (const std::string ignored = ignored_text(started, options.start); !ignored.empty()) console.note(ignored);
     if (const std::string lacking = lacking_text(started); !lacking.empty()) console.note(lacking);
-    if (has_input() && started.input != domain::Input::tty) console.note(no_input);
+    if (has_input() && started.input == domain::Input::none) console.note(no_input);
+    if (has_input() && started.input == domain::Input::pipe) console.note(silent_input);
     if (started.input == domain::Input::tty) console.note(no_keys);
 }
 
@@ -151,7 +153,7 @@ static Task<int> run(Context context, RunArguments options) {
     plan.on_exit = options.on_exit;
     plan.interrupts = interrupts;
     plan.signals = signals;
-    plan.tells_input = started->input != domain::Input::tty;
+    plan.tells_input = started->input == domain::Input::none;
     const auto id = domain::find_process_id(started->id);
     if (started->run && id) plan.run = domain::find_run_number(*started->run, *id).value_or(0);
     if (!started->log_path)

@@ -31,6 +31,7 @@ std::size_t label_cells(const TextStyle& style) {
 void MergedText::add(const ProcessView& view) {
     owners_.push_back(Owner{.name = {view.id, {}}, .shown = {}, .style = style_.lines});
     owners_.back().style.process_id = view.id;
+    owners_.back().style.other_sequences = sequences_of(view);
     rename(owners_.size() - 1, view.label);
 }
 

@@ -301,6 +301,10 @@ std::string line_text(const logstore::Line& line, const OutputStyle& style, bool
     return before + (escape ? base::escape_for_terminal(text, style.other_sequences) : text) + "\n";
 }
 
+base::Sequences sequences_of(const ProcessView& process) noexcept {
+    return process.input == domain::Input::tty ? base::Sequences::dropped : base::Sequences::shown;
+}
+
 std::size_t incomplete_suffix(std::string_view text, base::Sequences other) noexcept {
     // What is dropped may be a title.
     const std::size_t longest_sequence = other == base::Sequences::dropped ? 1024 : 64;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/text.hpp"
+#include "common/domain/process.hpp"
 #include "common/logstore/line_filter.hpp"
 #include "common/logstore/reader.hpp"
 
@@ -51,6 +52,9 @@ std::unique_ptr<OutputView> make_line_view(OutputStyle style, logstore::LineFilt
 
 /// Between groups of lines that do not follow each other, where lines around matches are shown.
 inline constexpr std::string_view context_border = "--\n";
+
+/// What becomes of escape sequences of that process: it speaks to a terminal of its own where it has one.
+base::Sequences sequences_of(const ProcessView& process) noexcept;
 
 /// One line as the line view shows it.
 std::string line_text(const logstore::Line& line, const OutputStyle& style, bool json);

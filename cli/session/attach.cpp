@@ -488,7 +488,7 @@ Task<int> attach(Context context, AttachPlan plan, std::unique_ptr<DaemonClient>
 format::OutputStyle style_for_terminal(const Console& console, const ProcessView& process, bool split, bool raw) {
     format::OutputStyle style;
     style.process_id = process.id;
-    style.other_sequences = process.input == domain::Input::tty ? base::Sequences::dropped : base::Sequences::shown;
+    style.other_sequences = format::sequences_of(process);
     style.split = split;
     style.one_screen = !split || are_one_file();
     style.escape_out = !raw && ::isatty(STDOUT_FILENO) == 1;
