@@ -345,7 +345,6 @@ void HttpServer::State::close_peer(const std::shared_ptr<Peer>& peer) {
     if (options.on_ended) options.on_ended();
 }
 
-/// `process`: of that alone; 0: of all.
 /// Those that were there before somebody took all that was left stay.
 std::shared_ptr<HttpServer::State::Peer> HttpServer::State::find_newest_stream(Audience side) const {
     for (auto each = peers.rbegin(); each != peers.rend(); ++each)
