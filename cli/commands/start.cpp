@@ -307,6 +307,23 @@ Task<std::variant<Answer, int>> unless_left(Context context, Task<Answer> asking
 
 }  // namespace
 
+/// Of a command that names none.
+static Error no_program(const StartArguments& arguments) {
+    Error failed{
+        ErrorCode::exec_failed,
+        fmt::format("{}: no such program in PATH", base::excerpt(arguments.request.definition.command.front())),
+        ENOENT};
+    return explained(std::move(failed), arguments);
+}
+
+/// Of one word that is no process, as there is none, and no program. Returns the exit status.
+static int refuse_unknown(const Console& console, const BackgroundArguments& options) {
+    Error unknown = no_such_process(options.word);
+    unknown.message += fmt::format("; nor is it a program: {}", no_program(options).message);
+    console.fail(unknown);
+    return unknown_process_status;
+}
+
 Task<std::optional<Error>> refuse_vain_start(Context context, StartArguments arguments) {
     if (may_be_program(arguments)) co_return std::nullopt;
     const std::filesystem::path data = context.common.data_directory;
@@ -316,11 +333,7 @@ Task<std::optional<Error>> refuse_vain_start(Context context, StartArguments arg
     const auto held = base::is_locked(data / rundir::daemon_lock_name);
     const auto there = count_processes(data);
     if ((held && *held) || !there || !there->has_none()) co_return std::nullopt;
-    Error failed{
-        ErrorCode::exec_failed,
-        fmt::format("{}: no such program in PATH", base::excerpt(arguments.request.definition.command.front())),
-        ENOENT};
-    co_return explained(std::move(failed), arguments);
+    co_return no_program(arguments);
 }
 
 Task<int> start(Context context, BackgroundArguments options) {
@@ -329,12 +342,7 @@ Task<int> start(Context context, BackgroundArguments options) {
     const auto vain = co_await refuse_vain_start(context, options);
     if (vain && (options.unsplit || !options.is_bare()))
         co_return context.console.fail(options.unsplit ? *options.unsplit : *vain);
-    if (vain) {
-        Error unknown = no_such_process(options.word);
-        unknown.message += fmt::format("; nor is it a program: {}", vain->message);
-        context.console.fail(unknown);
-        co_return unknown_process_status;
-    }
+    if (vain) co_return refuse_unknown(context.console, options);
     auto client = co_await connect_or_start(context.executor, context.common, !options.no_autostart);
     if (!client) co_return context.console.fail(not_connected(client.error(), context.common, options));
     tell_daemon_port(context, **client, options);
@@ -343,6 +351,8 @@ Task<int> start(Context context, BackgroundArguments options) {
     if (!options.word.empty() || may_be_names) {
         auto views = co_await (*client)->list_all();
         if (!views) co_return context.console.fail(views.error());
+        if (views->empty() && !options.unsplit && options.is_bare() && !may_be_program(options))
+            co_return refuse_unknown(context.console, options);
         const auto& command = options.request.definition.command;
         const auto named = may_be_names ? find_all_known(*views, options.names) : std::vector<const ProcessView*>();
         const bool is_plain = !named.empty() && foreign_flag(options).empty();

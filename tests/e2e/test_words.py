@@ -638,6 +638,11 @@ class Records(harness.TestCase):
         self.assertEqual(refused.code, 125)
         self.assertOneLine(refused.err, "before")
 
+    def test_one_word_is_nothing_where_a_daemon_serves_no_process(self):
+        refused = self.cli("start", "nosuchprogram")
+        self.assertEqual(refused.code, 4)
+        self.assertOneLine(refused.err, 'no process is "nosuchprogram": there are none yet; nor is it a program')
+
 
 class WithoutDaemon(harness.TestCase):
     autostart = False
