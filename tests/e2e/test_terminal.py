@@ -202,6 +202,17 @@ class Deaths(Helpers, harness.TestCase):
         harness.kill(self.shim_of(view["pid"]))
         self.end(view, go)
 
+    def test_of_its_keeper_nothing_without_a_descriptor_of_the_terminal(self):
+        go = self.place.scratch / "go"
+        late = "(stty size; echo two) </dev/tty >/dev/tty"
+        line = f"echo one; exec <&- >&- 2>&-; {UNTIL_FILE.format(go)}; {late}; exit 5"
+        view = self.start("t", ["sh", "-c", line], "-t")
+        self.ok("wait", "t", "--pattern", "one")
+        standard = [pathlib.Path(f"/proc/{view['pid']}/fd/{number}") for number in range(3)]
+        eventually("it has closed them", lambda: not any(os.path.lexists(each) for each in standard))
+        harness.kill(self.shim_of(view["pid"]))
+        self.end(view, go)
+
     def test_of_the_daemon_nothing(self):
         view, go = self.begin()
         for _ in range(3):
