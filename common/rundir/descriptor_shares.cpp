@@ -7,8 +7,9 @@ namespace persistproc::rundir {
 
 DescriptorShares descriptor_shares(std::uint64_t descriptors) noexcept {
     constexpr std::uint64_t most = 2048, fewest = 16, most_kept_back = 1536;
-    // A daemon's own; and of a run its connection, its shim, its pipes, program and buffer.
-    constexpr std::uint64_t own = 64, of_a_run = 7;
+    // A daemon's own; and of a run its connection, its shim, its pipes (three with an input), program,
+    // buffer and what it says of itself (sd_notify).
+    constexpr std::uint64_t own = 64, of_a_run = 8;
     const std::uint64_t agents = std::clamp(descriptors / 4, fewest, most);
     const std::uint64_t first_kept_back = descriptors - std::min(descriptors / 4, most_kept_back);
     const auto highest = static_cast<std::uint64_t>(std::numeric_limits<int>::max());
