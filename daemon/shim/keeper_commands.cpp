@@ -119,6 +119,8 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
     const bool force = received.force;
     const int signal = force ? SIGKILL : is_signal(received.signal) ? received.signal : spec_.stop_signal;
     if (!stop_.active) {
+        // What heard the stop of a keeper before this one may ignore its signal by now, while it cleans up.
+        const bool hangs_up = has_terminal_ && state.stop_requested == 0;
         stop_.active = true;
         stop_.gap = first_gap_ns;
         if (ended_.pid == 0 && !is_final()) {
@@ -130,7 +132,7 @@ void Keeper::stop_tree(Control::Connection& connection, const ControlMessage& re
         log_.append_event(Event::stopping, signal);
         if (!force) {
             if (!is_starter()) look_at_children(now);
-            tree_.signal_and_continue(signal, program_group(), has_terminal_);
+            tree_.signal_and_continue(signal, program_group(), hangs_up);
         }
     }
     const std::uint64_t kill_at = force ? now : now + received.grace_ms * os::millisecond;

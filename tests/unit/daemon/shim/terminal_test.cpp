@@ -217,6 +217,28 @@ TEST_CASE("a stop hangs up none that ignores its signal only while it ends") {
     CHECK_THAT(keeper.output(), Catch::Matchers::EndsWith("bye\r\n"));  // the shell tells of its child's end, too
 }
 
+TEST_CASE("a stop that a successor is told of again hangs up nobody") {
+    tests::TemporaryDirectory data;
+    const auto go = (data.path() / "go").string();
+    KeeperDriver keeper(data.path(), shell("trap 'trap \"\" TERM; echo cleaning; until test -e " + go +
+                                           "; do sleep 0.01; done; exit 3' TERM; echo ready; "
+                                           "while :; do sleep 0.01; done"));
+    const pid_t pid = on_terminal(keeper).start().pid;
+    keeper.wait_for_output("ready\r\n");
+    keeper.send(MessageType::stop, 1, 0, 600'000);
+    keeper.wait_for_output("cleaning\r\n");
+    keeper.kill();
+    keeper.take_over();
+    keeper.send(MessageType::stop, 2, 0, 600'000);
+    // It obeys one after the other: by the answer to this it has sent its signals.
+    keeper.send(MessageType::flush, 3);
+    keeper.wait_for(MessageType::done);
+    std::ofstream{go};
+    tell_end(keeper, pid);
+    CHECK(keeper.wait_for(MessageType::tree_empty).state.exit_value == 3);
+    CHECK(keeper.wait_for_leave() == 0);
+}
+
 TEST_CASE("an interactive shell on a terminal ends with a stop") {
     if (::access("/bin/bash", X_OK) != 0) return;
     tests::TemporaryDirectory data;
