@@ -186,12 +186,7 @@ public:
             return true;
         }
         if (is_continuation(body)) {
-            if (is_evidence(body)) confirm();
-            if (is_evidence(body) || is_detail(body))
-                note_sure(line);
-            else
-                note_unsure(line);
-            keep_waiting_and(std::move(line));
+            keep_part(std::move(line), body);
             return true;
         }
         if (kind == LineKind::record || rank_ < LineKind::error) return false;
@@ -280,13 +275,18 @@ private:
         }
         announced_ = announces_more(body) ? Announced::next : Announced::begun;
         if (wants_message_) take_message(body);
+        keep_part(std::move(line), body);
+        return true;
+    }
+
+    /// A line that is part of the block, with those that waited for whether one follows.
+    void keep_part(Seen line, const std::string& body) {
         if (is_evidence(body)) confirm();
         if (is_evidence(body) || is_detail(body))
             note_sure(line);
         else
             note_unsure(line);
         keep_waiting_and(std::move(line));
-        return true;
     }
 
     /// What is wrong, unless the line tells only where, or of what type it is.
